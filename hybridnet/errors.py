@@ -1,0 +1,36 @@
+"""Errors a user can act on: one line that names the object, the value, the limit and the remedy.
+
+The command line prints the line of any `HybridnetError` on stderr and exits 1; everything else is a bug.
+"""
+
+
+class HybridnetError(Exception):
+    """Base of every error the toolkit raises about its input or its environment."""
+
+
+class VideoError(HybridnetError):
+    """A video that cannot be read, or that lacks what the model needs."""
+
+
+class GraphError(HybridnetError):
+    """A spiking graph that contradicts itself, or input that does not fit it."""
+
+
+class TargetError(HybridnetError):
+    """A target description that is wrong, or a graph that the target cannot hold."""
+
+
+class CheckpointError(HybridnetError):
+    """A checkpoint that is missing, damaged or of another shape than its config."""
+
+
+class BundleError(HybridnetError):
+    """A bundle that is missing, altered, or written by another schema."""
+
+
+class OutputError(HybridnetError):
+    """A result that cannot be written: no space, no permission, or something else in its place."""
+
+
+class BackendError(HybridnetError):
+    """A simulator backend that is unknown or not installed."""

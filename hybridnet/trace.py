@@ -1,0 +1,34 @@
+"""What a simulator saw: the `Trace` of one spiking graph over one input."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Activity of every layer over T steps; step t is the response to input t, whatever the backend's pipeline delay.
+
+    Mappings are keyed by layer name, in the graph's order. Only layers with neurons appear (a flatten has none).
+
+    backend       "integer" or "lava"
+    potential     int32 (C,H,W) or (N,), 24-bit signed range: the last layer's membrane potential after the last step
+    spikes        bool (T,C,H,W) or (T,N); recorded on request ("spikes")
+    v             int32 (T,C,H,W) or (T,N): membrane potential after reset at each step; recorded on request ("v")
+    spike_counts  int64 (T,): spikes sent per step
+    events        int64 (T,): synaptic events per step: every non-zero input times the synapses it reaches,
+                  padding edges excluded, zero weights included (an event is delivered before its weight is known)
+    updates       int: membrane updates, neurons x T
+    overflows     int: wraps of u plus clips of v at 24 bits. Exact, and a sign of a bad scale.
+                  Empty for Lava, which does not report them
+    """
+
+    backend: str
+    potential: np.ndarray
+    spikes: Mapping[str, np.ndarray]
+    v: Mapping[str, np.ndarray]
+    spike_counts: Mapping[str, np.ndarray]
+    events: Mapping[str, np.ndarray]
+    updates: Mapping[str, int]
+    overflows: Mapping[str, int]
