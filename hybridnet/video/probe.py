@@ -1,0 +1,122 @@
+"""Open a video and say what is in it, without decoding a frame."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from hybridnet.errors import VideoError
+
+# Decoders that fill in motion vectors under flags2 +export_mvs (FFmpeg's codec descriptor names).
+# The others (hevc, vp8, vp9, av1, ...) export none and raise nothing.
+MOTION_VECTOR_CODECS = frozenset(
+    {
+        *("mpeg4", "h263", "h263p", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2"),
+        *("mpeg1video", "mpeg2video", "h264", "snow"),
+    }
+)
+
+VideoPath = str | os.PathLike[str]
+
+REMEDY = "transcode it to MPEG-4 without B-frames: ffmpeg -i IN -c:v mpeg4 -g 12 -bf 0 -q:v 5 OUT.mp4"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video holds, found by demuxing it from end to end: its header is not trusted.
+
+    codec                FFmpeg's name of the codec, such as "mpeg4"
+    width, height        pixels, as stored: rotation metadata is not applied
+    packets              coded frames
+    keyframes            index of every key packet, ascending; each starts a GOP
+    has_motion_vectors   whether the codec's decoder exports motion vectors
+    """
+
+    codec: str
+    width: int
+    height: int
+    packets: int
+    keyframes: tuple[int, ...]
+    has_motion_vectors: bool
+
+    @property
+    def gop_lengths(self) -> tuple[int, ...]:
+        """Frames in each GOP, its I-frame included; packets before the first key packet are in none."""
+        return tuple(end - start for start, end in pairwise((*self.keyframes, self.packets)))
+
+
+def probe(path: VideoPath) -> VideoInfo:
+    """Count a video's packets and key packets; nothing is decoded and one packet is held at a time.
+
+    Raises VideoError if the path is missing or a folder, or holds no video.
+    """
+    container, stream = open_video(path)
+    with container:
+        packets, keyframes = 0, []
+        for packet in demux(path, container, stream):
+            if packet.is_keyframe:
+                keyframes.append(packets)
+            packets += 1
+        codec = stream.codec_context.codec.canonical_name
+        return VideoInfo(
+            codec=codec,
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            packets=packets,
+            keyframes=tuple(keyframes),
+            has_motion_vectors=codec in MOTION_VECTOR_CODECS,
+        )
+
+
+def require_motion_vectors(path: VideoPath, codec: str) -> None:
+    """VideoError if the codec's decoder exports no motion vectors: every one would read as zero, in silence."""
+    if codec not in MOTION_VECTOR_CODECS:
+        raise VideoError(f"{path}: codec {codec} exports no motion vectors; {REMEDY}")
+
+
+def open_video(path: VideoPath) -> tuple[InputContainer, VideoStream]:
+    """A file's container, for the caller to close, and its video stream; VideoError if it has none."""
+    if not os.path.exists(path):
+        raise VideoError(f"{path}: no such file; check the path")
+    if os.path.isdir(path):
+        raise VideoError(f"{path}: is a folder, not a video; name a file in it")
+    try:
+        # The prefix keeps FFmpeg from reading a protocol or a pattern into the name.
+        container = av.open(f"file:{os.fspath(path)}", metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        reason = error.strerror or type(error).__name__
+        raise VideoError(
+            f"{path}: cannot be opened as a video ({reason}); check that it is whole and readable"
+        ) from error
+    stream = cast(VideoStream | None, container.streams.best("video"))
+    # FFmpeg renders text files as a terminal's picture, and counts a song's cover as its video.
+    if stream is None or stream.disposition & Disposition.attached_pic or container.format.name == "tty":
+        container.close()
+        raise VideoError(f"{path}: holds no video stream; give a video file")
+    if stream.codec_context is None:
+        container.close()
+        raise VideoError(f"{path}: its video codec is unknown to FFmpeg; {REMEDY}")
+    return container, stream
+
+
+def demux(path: VideoPath, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """The stream's packets in file order, one per coded frame; VideoError where the file breaks off."""
+    packets = container.demux(stream)
+    count = 0
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as error:
+            raise VideoError(f"{path}: damaged after packet {count} ({error.strerror}); {REMEDY}") from error
+        if packet is None:
+            return
+        # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
+        if packet.size:
+            count += 1
+            yield packet

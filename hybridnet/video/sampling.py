@@ -1,0 +1,158 @@
+"""Clips: what the network sees of a GOP, and which GOPs of a video it looks at (TSN's uniform segments)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+
+from hybridnet.errors import VideoError
+from hybridnet.video.gop import Gop
+from hybridnet.video.probe import VideoPath, probe, require_motion_vectors
+from hybridnet.video.reader import read_gops
+
+INT16 = np.arange(2**16, dtype=np.uint16).view(np.int16).astype(np.int64)  # 0..32767, then -32768..-1
+INPUT_LIMIT = 127  # motion and residual inputs are int8 within +-127, so that the range is symmetric
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a GOP becomes a clip. All integers; `dataclasses.asdict` and the constructor make the JSON round trip.
+
+    size           S: side of the centre crop, pixels
+    short_side     the picture's short side before the crop, pixels, at least `size`
+    steps          P-frames of a clip
+    triplets       clips of a video, at most
+    motion_limit   pixels of accumulated motion that become 127; beyond it, motion saturates
+    """
+
+    size: int
+    short_side: int
+    steps: int = 11
+    triplets: int = 8
+    motion_limit: int = 20
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise VideoError(f"preprocessing: {name} {value!r} must be an integer of at least 1")
+        if self.size > self.short_side:
+            raise VideoError(f"preprocessing: size {self.size} does not fit in short_side {self.short_side}; lower it")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One triplet of I-frame, motion and residual, as the network sees it. T = steps, S = size.
+
+    iframe     uint8 (3,S,S) RGB
+    motion     int8 (T,2,S,S), (x,y), -127..127: trunc0(clip(D, -limit, limit) * 127 / limit)
+    residual   int8 (T,3,S,S) RGB, -127..127: clip(R, -127, 127)
+    gop        index of its GOP in the video
+    corrupt    True if the decoder flagged any frame of it
+    """
+
+    iframe: np.ndarray
+    motion: np.ndarray
+    residual: np.ndarray
+    gop: int
+    corrupt: bool
+
+
+def make_clip(gop: Gop, preprocessing: Preprocessing, index: int) -> Clip:
+    """The clip of a GOP's first `steps` P-frames; `index` is the GOP's place in its video.
+
+    A picture whose short side is not `short_side` is resampled by nearest neighbour at pixel centres, aspect kept, and
+    its motion scaled alike: D becomes trunc0(D * short_side / old short side), before the clip to the limit. All in
+    integers. Raises VideoError if the GOP has fewer than `steps` P-frames.
+    """
+    steps, size = preprocessing.steps, preprocessing.size
+    if len(gop.motion) < steps:
+        raise VideoError(f"GOP {index}: {len(gop.motion)} P-frames decoded but a clip takes {steps}; lower steps")
+    height, width = gop.iframe.shape[:2]
+    short = min(height, width)
+    rows = _crop_indices(height, short, preprocessing)
+    columns = _crop_indices(width, short, preprocessing)
+    motion_table = _motion_table(short, preprocessing.short_side, preprocessing.motion_limit)
+    motion = np.empty((steps, 2, size, size), np.int8)
+    residual = np.empty((steps, 3, size, size), np.int8)
+    _gather(gop.motion, rows, columns, motion_table, motion)
+    _gather(gop.residual, rows, columns, _residual_table(), residual)
+    return Clip(
+        iframe=np.ascontiguousarray(gop.iframe[rows[:, None], columns].transpose(2, 0, 1)),
+        motion=motion,
+        residual=residual,
+        gop=index,
+        corrupt=gop.corrupt,
+    )
+
+
+def uniform_indices(count: int, wanted: int) -> tuple[int, ...]:
+    """The centres of n = min(wanted, count) equal segments of `count` items: floor((k + 1/2) * count / n), distinct."""
+    n = min(wanted, count)
+    return tuple((2 * k + 1) * count // (2 * n) for k in range(n))
+
+
+def choose_gops(lengths: Sequence[int], preprocessing: Preprocessing) -> tuple[int, ...]:
+    """Indices of the GOPs to look at, from the frames in each: uniform over those with at least `steps` P-frames."""
+    full = [index for index, length in enumerate(lengths) if length > preprocessing.steps]
+    return tuple(full[k] for k in uniform_indices(len(full), preprocessing.triplets))
+
+
+def sample_clips(path: VideoPath, preprocessing: Preprocessing) -> Iterator[Clip]:
+    """Iterate over a video's clips in file order, decoding each when it is asked for: one for each of `choose_gops`.
+
+    Raises VideoError: whatever `probe` and `read_gops` raise, and if no GOP has `steps` P-frames.
+    """
+    info = probe(path)
+    require_motion_vectors(path, info.codec)
+    chosen = choose_gops(info.gop_lengths, preprocessing)
+    if not chosen:
+        raise VideoError(
+            f"{path}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the longest GOP has "
+            f"{max(info.gop_lengths, default=0)}; lower steps, or transcode with a larger GOP (ffmpeg's -g)"
+        )
+    gops = read_gops(path, gops=chosen, max_p=preprocessing.steps)
+    return _clips(path, zip(chosen, gops, strict=True), preprocessing)
+
+
+def _clips(path: VideoPath, gops: Iterable[tuple[int, Gop]], preprocessing: Preprocessing) -> Iterator[Clip]:
+    for index, gop in gops:
+        try:
+            clip = make_clip(gop, preprocessing, index)
+        except VideoError as error:
+            raise VideoError(f"{path}: {error}") from error
+        del gop  # or two GOPs would be in memory while the next is read
+        yield clip
+
+
+def _crop_indices(length: int, short: int, preprocessing: Preprocessing) -> np.ndarray:
+    """Source index of every pixel of the centre crop along an axis of `length`, uint64 (S,)."""
+    resized = (2 * length * preprocessing.short_side + short) // (2 * short)
+    target = (resized - preprocessing.size) // 2 + np.arange(preprocessing.size)
+    return ((2 * target + 1) * length // (2 * resized)).astype(np.uintp)  # unsigned: numba then indexes without a test
+
+
+@lru_cache(maxsize=8)
+def _motion_table(short: int, short_side: int, limit: int) -> np.ndarray:
+    """The int8 input for every int16 D, int8 (65536,), found at D's bits read as uint16."""
+    resized = abs(INT16) * short_side // short
+    return (np.sign(INT16) * (np.minimum(resized, limit) * INPUT_LIMIT // limit)).astype(np.int8)
+
+
+@lru_cache(maxsize=1)
+def _residual_table() -> np.ndarray:
+    """The int8 input for every int16 R, as `_motion_table`."""
+    return INT16.clip(-INPUT_LIMIT, INPUT_LIMIT).astype(np.int8)
+
+
+@njit(cache=True, nogil=True)
+def _gather(source, rows, columns, table, target):
+    """target[t,c,y,x] = table[source[t,rows[y],columns[x],c]], the table of all 65536 int16 values."""
+    steps, channels, height, width = target.shape
+    for t in range(steps):
+        for y in range(height):
+            row = source[t, rows[y]]
+            for c in range(channels):
+                for x in range(width):
+                    target[t, c, y, x] = table[np.uint16(row[columns[x], c])]

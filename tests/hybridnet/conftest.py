@@ -1,0 +1,88 @@
+"""Real video files, written with PyAV once a session."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+RATE = 25
+NO_SCENE_CUTS = {"libx264": {"sc_threshold": "0"}} | {
+    codec: {"sc_threshold": "1000000000"} for codec in ("mpeg4", "mpeg2video", "flv", "msmpeg4", "wmv2")
+}
+
+
+@pytest.fixture(scope="session")
+def moving_texture() -> Callable[..., list[np.ndarray]]:
+    """Frames, uint8 (H,W,3): a smooth texture that pans, and a square that crosses it and is now and then all new.
+
+    The pan gives rich vectors, some past the picture's edges; the new square cannot be predicted, so it is coded intra.
+    """
+
+    def make(count: int, height: int, width: int, seed: int = 0) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        ground = rng.integers(0, 256, (height + 64, width + 64, 3)).astype(np.float32)
+        for _ in range(3):
+            ground = (ground + np.roll(ground, 1, 0) + np.roll(ground, 1, 1) + np.roll(ground, (1, 1), (0, 1))) / 4
+        ground = (ground - ground.min()) * 255 / np.ptp(ground)
+        frames = []
+        for t in range(count):
+            top, left = 2 * t % 30, 3 * t % 40
+            frame = ground[top : top + height, left : left + width].astype(np.uint8)
+            y, x = 5 * t % (height - 24), 7 * t % (width - 24)
+            new = t % 5 == 0
+            frame[y : y + 24, x : x + 24] = rng.integers(0, 256, (24, 24, 3)) if new else ground[24:48, 24:48]
+            frames.append(frame)
+        return frames
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Encode frames into a file of that name, in a folder of its own; the name's suffix chooses the container.
+
+    Scene cuts add no key frames, so the GOPs are as `gop` says; other encoder options go into `options`.
+    """
+
+    def write(
+        name: str,
+        frames: Sequence[np.ndarray],
+        codec: str = "mpeg4",
+        gop: int = 12,
+        b_frames: int = 0,
+        options: dict[str, str] | None = None,
+    ) -> Path:
+        path = tmp_path_factory.mktemp("video") / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=RATE, options=NO_SCENE_CUTS.get(codec, {}) | (options or {}))
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.gop_size = gop
+            stream.codec_context.max_b_frames = b_frames
+            stream.codec_context.thread_count = 1
+            if codec == "mpeg4":
+                stream.codec_context.qmin = stream.codec_context.qmax = 5
+            for t, pixels in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts, frame.time_base = t, Fraction(1, RATE)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def mpeg4_video(moving_texture: Callable[..., list[np.ndarray]], write_video: Callable[..., Path]) -> Path:
+    """MPEG-4 AVI, 90x70, 40 frames in GOPs of 12, 12, 12 and 4."""
+    return write_video("mpeg4.avi", moving_texture(40, 70, 90))
+
+
+@pytest.fixture(scope="session")
+def h264_video(moving_texture: Callable[..., list[np.ndarray]], write_video: Callable[..., Path]) -> Path:
+    """H.264 MP4 without B-frames, 90x70, 30 frames in GOPs of 12, 12 and 6, several references, small partitions."""
+    options = {"refs": "4", "partitions": "all", "subme": "9", "g": "12", "keyint_min": "12"}
+    return write_video("h264.mp4", moving_texture(30, 70, 90, seed=1), "libx264", options=options)
