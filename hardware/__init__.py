@@ -1,0 +1,34 @@
+"""Hardware: targets as data, the design rules of a chip, operation counts and the energy ledger.
+
+Loads with numpy alone; simulators are its sisters and are never imported here.
+"""
+
+from hardware.energy import EnergyReport, EnergyRow, estimate_energy
+from hardware.operations import (
+    OPERATIONS,
+    Count,
+    add_counts,
+    count_conventional,
+    count_spiking,
+    dense_spiking,
+)
+from hardware.rules import check_graph
+from hardware.target import Limit, Price, Target, list_targets, load_target
+
+__all__ = [
+    "OPERATIONS",
+    "Count",
+    "EnergyReport",
+    "EnergyRow",
+    "Limit",
+    "Price",
+    "Target",
+    "add_counts",
+    "check_graph",
+    "count_conventional",
+    "count_spiking",
+    "dense_spiking",
+    "estimate_energy",
+    "list_targets",
+    "load_target",
+]

@@ -1,0 +1,211 @@
+"""`Target`: a chip or an energy regime as data, read from a TOML file.
+
+A file holds `name`, `description`, and tables of two kinds, of which it needs at least one:
+
+    [limits.<limit>]       value, unit, source, note (optional); all of LIMITS or none, for every rule needs its limit
+    [prices.<operation>]   value, unit = "pJ", source, evidence, note (optional); an operation may have no price
+"""
+
+import sys
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn, cast
+
+from hardware.operations import OPERATIONS
+from hybridnet.errors import TargetError
+
+EVIDENCE = ("measured", "published simulation", "derived", "assumed")
+RESETS = ("zero", "subtract")
+BIT_LIMITS = {  # the integers each limit may take
+    "weight_bits": range(1, 33),
+    "weight_exponent": range(8),
+    "decay_bits": range(1, 33),
+    "threshold_bits": range(1, 33),
+    "bias_bits": range(1, 33),
+    "state_bits": range(8, 33),
+    "input_bits": range(1, 33),
+}
+LIMITS = (*BIT_LIMITS, "resets")
+
+_SHIPPED = Path(__file__).parent / "targets"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One thing a graph must respect.
+
+    value    an integer in `unit` "bit", or the reset kinds a neuron knows in `unit` "kind"
+    source   where the number is stated
+    """
+
+    value: int | tuple[str, ...]
+    unit: str
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Price:
+    """Energy of one operation.
+
+    value      pJ per operation, positive
+    source     where the number is stated
+    evidence   "measured", "published simulation", "derived" or "assumed"
+    """
+
+    value: float
+    source: str
+    evidence: str
+    note: str = ""
+    unit: str = "pJ"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target: limits if graphs can be exported to it, prices of the operations whose energy is known.
+
+    limits   by the names in LIMITS: all of them, or empty for a target that only has prices
+        weight_bits      width of a weight, sign included
+        weight_exponent  shared exponent e: weights are multiples of 2^e
+        decay_bits       width of decay_u and decay_v, unsigned
+        threshold_bits   width of the threshold, unsigned
+        bias_bits        width of the bias, sign included
+        state_bits       width of u and v, sign included
+        input_bits       width of an input element: 1 for binary spikes, more for graded ones, sign included
+        resets           reset kinds of a spiking neuron, of "zero" and "subtract"
+    prices   by the names in `hardware.operations.OPERATIONS`; an operation that is absent has no known price
+    """
+
+    name: str
+    description: str
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+        object.__setattr__(self, "prices", MappingProxyType(dict(self.prices)))
+
+    def bits(self, limit: str) -> int:
+        """Value of one of BIT_LIMITS; the target must have limits."""
+        return cast(int, self.limits[limit].value)
+
+    @property
+    def resets(self) -> tuple[str, ...]:
+        """Reset kinds of a spiking neuron; the target must have limits."""
+        return cast(tuple[str, ...], self.limits["resets"].value)
+
+
+def list_targets() -> tuple[str, ...]:
+    """Names of the targets that ship with the toolkit, sorted."""
+    return tuple(sorted(path.stem for path in _SHIPPED.glob("*.toml")))
+
+
+def load_target(name_or_path: str | Path) -> Target:
+    """The shipped target of that name, or the one in a TOML file: a Path, or a string with a folder or ".toml" in it.
+
+    TargetError for an unknown name and for a file that cannot be read, is not TOML, or breaks the form above; it names
+    the file, the entry, its value and what is allowed.
+    """
+    path = _locate(name_or_path)
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or nested past reason
+        reason = str(error).splitlines()[0]
+        raise TargetError(f"{path}: not a TOML file ({reason}); see the shipped targets for the form") from error
+    return _Reader(path).target(table)
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml") or len(Path(name_or_path).parts) > 1:
+        return Path(name_or_path)
+    if name_or_path not in list_targets():
+        known = ", ".join(list_targets())
+        raise TargetError(f"target {name_or_path!r}: not known; choose one of {known}, or give the path of a TOML file")
+    return _SHIPPED / f"{name_or_path}.toml"
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks one file entry by entry."""
+
+    path: Path
+
+    def target(self, table: dict[str, Any]) -> Target:
+        self._keys("the file", table, required=("name", "description"), optional=("limits", "prices"))
+        if "limits" not in table and "prices" not in table:
+            self._fail("the file", "no limits and no prices", "at least one of them")
+        return Target(
+            name=self._text("name", table["name"]),
+            description=self._text("description", table["description"]),
+            limits=self._limits(table["limits"]) if "limits" in table else {},
+            prices=self._prices(table["prices"]) if "prices" in table else {},
+        )
+
+    def _limits(self, table: Any) -> dict[str, Limit]:
+        self._keys("limits", table, required=LIMITS)
+        return {name: self._limit(f"limits.{name}", name, table[name]) for name in LIMITS}
+
+    def _limit(self, entry: str, name: str, table: Any) -> Limit:
+        self._keys(entry, table, required=("value", "unit", "source"), optional=("note",))
+        value = table["value"]
+        if name == "resets":
+            self._choice(f"{entry}.unit", table["unit"], ("kind",))
+            if not isinstance(value, list) or not value or any(kind not in RESETS for kind in value):
+                self._fail(f"{entry}.value", repr(value), f"a list of {_either(RESETS)}")
+            value = tuple(value)
+        else:
+            self._choice(f"{entry}.unit", table["unit"], ("bit",))
+            allowed = BIT_LIMITS[name]
+            if type(value) is not int or value not in allowed:  # type(): TOML's true is an int to isinstance
+                self._fail(f"{entry}.value", repr(value), f"an integer in {allowed.start}..{allowed.stop - 1}")
+        return Limit(value, table["unit"], self._text(f"{entry}.source", table["source"]), self._note(entry, table))
+
+    def _prices(self, table: Any) -> dict[str, Price]:
+        self._keys("prices", table, optional=OPERATIONS)
+        return {name: self._price(f"prices.{name}", entry) for name, entry in table.items()}
+
+    def _price(self, entry: str, table: Any) -> Price:
+        self._keys(entry, table, required=("value", "unit", "source", "evidence"), optional=("note",))
+        value = table["value"]
+        if type(value) not in (int, float) or not 0 < value <= sys.float_info.max:
+            self._fail(f"{entry}.value", repr(value), "a positive number of pJ; leave an unknown price out")
+        self._choice(f"{entry}.unit", table["unit"], ("pJ",))
+        self._choice(f"{entry}.evidence", table["evidence"], EVIDENCE)
+        source = self._text(f"{entry}.source", table["source"])
+        return Price(float(value), source, table["evidence"], self._note(entry, table))
+
+    def _keys(self, entry: str, table: Any, required: Collection[str] = (), optional: Collection[str] = ()) -> None:
+        allowed = (*required, *optional)
+        if not isinstance(table, dict):
+            self._fail(entry, repr(table), f"a table of {', '.join(allowed)}")
+        for key in table:
+            if key not in allowed:
+                self._fail(entry, f"unknown entry {key!r}", f"one of {', '.join(allowed)}")
+        for key in required:
+            if key not in table:
+                self._fail(entry, f"no entry {key!r}", f"there, with all of {', '.join(required)}")
+
+    def _choice(self, entry: str, value: Any, allowed: tuple[str, ...]) -> None:
+        if value not in allowed:
+            self._fail(entry, repr(value), _either(allowed))
+
+    def _text(self, entry: str, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            self._fail(entry, repr(value), "a text that is not empty")
+        return value
+
+    def _note(self, entry: str, table: dict[str, Any]) -> str:
+        return self._text(f"{entry}.note", table["note"]) if "note" in table else ""
+
+    def _fail(self, entry: str, value: str, allowed: str) -> NoReturn:
+        raise TargetError(f"{self.path}: {entry}: {value}, must be {allowed}")
+
+
+def _either(words: Collection[str]) -> str:
+    return " or ".join(f'"{word}"' for word in words)
