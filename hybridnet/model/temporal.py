@@ -1,0 +1,92 @@
+"""The Spiking Temporal Modulator (STM): a chain of ConvLIF layers and a readout over the P-frames of one GOP."""
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hybridnet.errors import HybridnetError
+from hybridnet.model.config import ModelConfig
+from hybridnet.model.neurons import ConvLIF
+from hybridnet.model.quantisation import INPUT_LIMIT, real_unit
+
+SPIKING_GAIN = 2.0  # of the initial weights: spikes at a few percent in, spikes at a few percent out
+READOUT_GAIN = 1.0  # potentials near one in real units
+
+
+class STM(nn.Module):
+    """Turns T motion or residual frames into one map of analog membrane potentials (the paper's section 3.2).
+
+    Layers "conv1", "conv2", ... spike, the last one, "readout", does not, so its potential is never cut by a reset
+    of its own. State is zeroed before every clip. `input_gain` scales the first layer's initial weights.
+    """
+
+    def __init__(self, in_channels: int, config: ModelConfig, input_gain: float) -> None:
+        super().__init__()
+        width, steps, reset = config.stm_channels, config.steps, config.reset
+        self.in_channels = in_channels
+        self.layers = nn.ModuleList()
+        for i in range(config.stm_layers - 1):
+            self.layers.append(
+                ConvLIF(
+                    f"conv{i + 1}",
+                    width if i else in_channels,
+                    width,
+                    steps=steps,
+                    stride=1 if i else config.stm_stride,
+                    input_limit=1 if i else INPUT_LIMIT,
+                    reset=reset,
+                    gain=SPIKING_GAIN if i else input_gain,
+                    gamma=config.surrogate_gamma,
+                )
+            )
+        self.layers.append(ConvLIF("readout", width, width, steps=steps, reset=reset, gain=READOUT_GAIN, spiking=False))
+
+    @property
+    def chain(self) -> list[ConvLIF]:
+        """`layers`, typed."""
+        return cast(list[ConvLIF], list(self.layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Readout potential after the last step, real units: float32 (N,C,h,w) = float32(v) * float32(scale / 64).
+
+        x is float32 (N,T,Cin,H,W) holding integers of -127..127, T at most the config's steps; HybridnetError for
+        anything else.
+        """
+        self._check(x, "(N,T,C,H,W)")
+        *spiking, readout = self.chain
+        x = x.transpose(0, 1)
+        for layer in spiking:
+            x, _ = layer.run(x)
+        v, _ = readout.run(x)
+        return v[-1] * real_unit(readout.integers().scale)
+
+    @torch.no_grad()
+    def trace(self, x: Tensor) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """(name, spikes, v) of every layer for one clip x (T,Cin,H,W), as `forward` takes it.
+
+        spikes is bool (T,C,h,w), all False for the readout; v is int32 (T,C,h,w), the potential after reset.
+        """
+        self._check(x, "(T,C,H,W)")
+        recorded = []
+        x = x[:, None]
+        for layer in self.chain:
+            x, potentials = layer.run(x)
+            v = potentials[:, 0].int()
+            spikes = x[:, 0].bool() if layer.spiking else torch.zeros_like(v, dtype=torch.bool)
+            recorded.append((layer.name, spikes.cpu().numpy(), v.cpu().numpy()))
+        return recorded
+
+    def _check(self, x: Tensor, form: str) -> None:
+        if x.ndim != form.count(",") + 1 or x.shape[-3] != self.in_channels or 0 in x.shape:
+            raise HybridnetError(
+                f"STM: input {tuple(x.shape)} must be {form} with {self.in_channels} channels, not empty"
+            )
+        limit = self.chain[-1].steps
+        if x.shape[-4] > limit:
+            raise HybridnetError(f"STM: input of {x.shape[-4]} steps exceeds the model config's {limit}; drop frames")
+        if x.dtype != torch.float32:
+            raise HybridnetError(f"STM: input of {x.dtype} must be torch.float32 holding integers; convert it")
+        if not x.is_meta and not bool(((x == x.round()) & (x.abs() <= INPUT_LIMIT)).all()):
+            raise HybridnetError(f"STM: input must hold integers within +-{INPUT_LIMIT}; scale and clip it first")
