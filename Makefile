@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BUNDLE := demo/tiny.bundle
 
-.PHONY: demo test lint format bench lava clean
+.PHONY: demo test lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)

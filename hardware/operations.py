@@ -77,7 +77,7 @@ def dense_spiking(part: str, graph: SpikingGraph, steps: int) -> list[Count]:
     too, as a dense implementation does.
     """
     return [
-        Count(part, layer.name, "mac", prod(shape) * np.asarray(layer.weight)[0].size * steps)
+        Count(part, layer.name, "mac", prod(shape) * layer.weight[0].size * steps)
         for layer, _, shape, _ in graph.neuron_layers()
     ]
 

@@ -25,14 +25,12 @@ class Site:
     """Where a rule looks: one layer with neurons, and what reaches it.
 
     layer        conv or dense
-    weight       its integer weights
     input_bits   width of the graph's own input
     input_limit  largest magnitude of an element that reaches the layer: 1 behind a spiking layer
     steps        steps from zero state
     """
 
     layer: Layer
-    weight: np.ndarray
     input_bits: int
     input_limit: int
     steps: int
@@ -68,7 +66,8 @@ def weight_bits(site: Site, target: Target) -> str | None:
     step = 2 ** target.bits("weight_exponent")
     half = 2 ** (target.bits("weight_bits") - 1)
     low, high = -half * step, (half - 1) * step
-    bad = site.weight[(site.weight < low) | (site.weight > high) | (site.weight % step != 0)]
+    weight = site.layer.weight
+    bad = weight[(weight < low) | (weight > high) | (weight % step != 0)]
     if not bad.size:
         return None
     return f"weight {bad[0]} is not a multiple of {step} within {low}..{high}; quantise the weights with another scale"
@@ -157,7 +156,7 @@ RULES = (
 
 def _sites(graph: SpikingGraph) -> Iterator[Site]:
     for layer, _, _, limit in graph.neuron_layers():
-        yield Site(layer, np.asarray(layer.weight), graph.input_bits, limit, graph.steps)
+        yield Site(layer, graph.input_bits, limit, graph.steps)
 
 
 def _peaks(site: Site) -> tuple[int, int]:

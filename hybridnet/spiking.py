@@ -12,7 +12,7 @@ A readout (threshold None) never spikes: its v is the analog membrane potential 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
@@ -26,6 +26,9 @@ POTENTIAL_LIMIT = 2**23 - 1  # u and v hold 24 bits, sign included
 THRESHOLD_LIMIT = 2**17 - 1  # vThMant holds 17 bits
 ACCUMULATION_LIMIT = 2**17  # |a| below this never wraps u, for a * 64 stays under 2^23
 
+_NONE = np.empty(0, np.int32)  # the weight of a layer without synapses
+_NONE.setflags(write=False)
+
 Kind = Literal["conv", "dense", "flatten"]
 Reset = Literal["zero", "subtract"]
 Shape = tuple[int, ...]
@@ -37,7 +40,7 @@ class Layer:
 
     name       unique in its graph
     kind       "conv", "dense" or "flatten"
-    weight     integer; conv (Cout, Cin/groups, kh, kw), dense (out, in), as PyTorch; None for flatten
+    weight     integer; conv (Cout, Cin/groups, kh, kw), dense (out, in), as PyTorch; empty for flatten
     stride, padding, dilation   (y, x), conv only
     groups     conv only
     bias       integer (Cout,) or (out,), added to v as bias * 64 every step; None for none
@@ -50,7 +53,7 @@ class Layer:
 
     name: str
     kind: Kind
-    weight: np.ndarray | None = None
+    weight: np.ndarray = field(default_factory=lambda: _NONE)
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -64,21 +67,25 @@ class Layer:
 
     def __post_init__(self) -> None:
         if self.kind not in ("conv", "dense", "flatten"):
-            raise GraphError(f"layer {self.name}: kind {self.kind!r} is not one of conv, dense, flatten")
+            raise GraphError(f"layer {self.name}: kind {self.kind!r} is not supported; use conv, dense or flatten")
         if self.reset not in ("zero", "subtract"):
-            raise GraphError(f"layer {self.name}: reset {self.reset!r} is not one of zero, subtract")
+            raise GraphError(f"layer {self.name}: reset {self.reset!r} is not supported; use zero or subtract")
         if self.kind == "flatten":
-            if self.weight is not None or self.bias is not None or self.threshold is not None:
+            if self.weight is not _NONE or self.bias is not None or self.threshold is not None:
                 raise GraphError(f"layer {self.name}: a flatten holds no weight, bias or threshold; leave them out")
             return
         object.__setattr__(self, "weight", self._integers("weight", self.weight))
         rank = 4 if self.kind == "conv" else 2
         if self.weight.ndim != rank or 0 in self.weight.shape:
-            raise GraphError(f"layer {self.name}: {self.kind} weight of shape {self.weight.shape} must have {rank} axes, none empty")
+            raise GraphError(
+                f"layer {self.name}: {self.kind} weight of shape {self.weight.shape} must have {rank} axes, none empty"
+            )
         if self.bias is not None:
             object.__setattr__(self, "bias", self._integers("bias", self.bias))
             if self.bias.shape != self.weight.shape[:1]:
-                raise GraphError(f"layer {self.name}: bias of shape {self.bias.shape} must be ({self.weight.shape[0]},), one per output channel")
+                raise GraphError(
+                    f"layer {self.name}: bias of shape {self.bias.shape} must be ({len(self.weight)},), one per channel"
+                )
         self._check_geometry()
         self._check_range("decay_u", self.decay_u, 0, DECAY_UNITY)
         self._check_range("decay_v", self.decay_v, 0, DECAY_UNITY)
@@ -87,26 +94,34 @@ class Layer:
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise GraphError(f"layer {self.name}: scale {self.scale} must be a positive finite number")
 
-    def _integers(self, what: str, array: np.ndarray | None) -> np.ndarray:
+    def _integers(self, what: str, array: np.ndarray) -> np.ndarray:
         array = np.asarray(array)
         if array.dtype.kind not in "iu":
             raise GraphError(f"layer {self.name}: {what} of dtype {array.dtype} must be integer; quantise it first")
         if array.size and max(abs(int(array.min())), abs(int(array.max()))) > POTENTIAL_LIMIT:
-            raise GraphError(f"layer {self.name}: {what} reaches beyond {POTENTIAL_LIMIT}, the 24-bit limit; rescale it")
+            raise GraphError(
+                f"layer {self.name}: {what} reaches beyond {POTENTIAL_LIMIT}, the 24-bit limit; rescale it"
+            )
         array = np.array(array, dtype=np.int32, order="C")
         array.setflags(write=False)
         return array
 
     def _check_geometry(self) -> None:
-        for what, pair, low in (("stride", self.stride, 1), ("padding", self.padding, 0), ("dilation", self.dilation, 1)):
+        for what, pair, low in (
+            ("stride", self.stride, 1),
+            ("padding", self.padding, 0),
+            ("dilation", self.dilation, 1),
+        ):
             if len(pair) != 2 or min(pair) < low:
                 raise GraphError(f"layer {self.name}: {what} {pair} must be two integers of at least {low}")
         if self.groups < 1 or (self.kind == "conv" and self.weight.shape[0] % self.groups):
-            raise GraphError(f"layer {self.name}: {self.groups} groups do not divide {self.weight.shape[0]} output channels")
+            raise GraphError(
+                f"layer {self.name}: {self.groups} groups do not divide {self.weight.shape[0]} output channels"
+            )
 
     def _check_range(self, what: str, value: int, low: int, high: int) -> None:
         if not low <= value <= high:
-            raise GraphError(f"layer {self.name}: {what} {value} is outside {low}..{high}")
+            raise GraphError(f"layer {self.name}: {what} {value} is outside {low}..{high}; quantise it again")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layer):
@@ -119,24 +134,26 @@ class Layer:
             return (int(np.prod(shape)),)
         if self.kind == "dense":
             if len(shape) != 1 or shape[0] != self.weight.shape[1]:
-                raise GraphError(f"layer {self.name}: dense takes ({self.weight.shape[1]},) but its input is {shape}; put a flatten before it or fix the weight")
+                raise GraphError(
+                    f"layer {self.name}: dense takes ({self.weight.shape[1]},), its input is {shape}; add a flatten"
+                )
             return (self.weight.shape[0],)
         channels = self.weight.shape[1] * self.groups
         if len(shape) != 3 or shape[0] != channels:
-            raise GraphError(f"layer {self.name}: conv takes ({channels},H,W) but its input is {shape}")
+            raise GraphError(f"layer {self.name}: conv takes ({channels},H,W), its input is {shape}; fix the weight")
         size = []
         for axis in (0, 1):
             span = self.dilation[axis] * (self.weight.shape[2 + axis] - 1) + 1
             room = shape[1 + axis] + 2 * self.padding[axis] - span
             if room < 0:
-                raise GraphError(f"layer {self.name}: kernel spans {span} but its padded input is {room + span}; pad it or use larger input")
+                raise GraphError(
+                    f"layer {self.name}: kernel spans {span}, its padded input {room + span}; pad it further"
+                )
             size.append(room // self.stride[axis] + 1)
         return (self.weight.shape[0], *size)
 
     def reach(self, input_limit: int) -> int:
-        """Largest |a| any output can see for input within +-input_limit: max over outputs of sum|w| * input_limit."""
-        if self.weight is None:
-            return 0
+        """Largest |a| of a layer with neurons: max over outputs of sum|w|, times the input's limit."""
         return int(np.abs(self.weight, dtype=np.int64).reshape(len(self.weight), -1).sum(axis=1).max()) * input_limit
 
 
@@ -156,7 +173,7 @@ class SpikingGraph:
     steps: int
 
     def __post_init__(self) -> None:
-        if not any(layer.weight is not None for layer in self.layers):
+        if all(layer.kind == "flatten" for layer in self.layers):
             raise GraphError("spiking graph: no layer has neurons; give at least one conv or dense")
         names = [layer.name for layer in self.layers]
         for name in names:

@@ -1,0 +1,36 @@
+"""Many videos through one bundle: a bad one is reported and the rest go on."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from deploy.runtime import Prediction, Runtime
+from hardware import Target
+from hybridnet.errors import VideoError
+
+VIDEO_SUFFIXES = {".avi", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".flv", ".wmv", ".3gp", ".ts"}
+
+
+def find_videos(paths: Sequence[Path]) -> list[Path]:
+    """Every path, a folder as the video files below it, sorted; VideoError for a folder without any."""
+    videos = []
+    for path in paths:
+        if not path.is_dir():
+            videos.append(path)
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
+        if not found:
+            known = ", ".join(sorted(VIDEO_SUFFIXES))
+            raise VideoError(f"{path}: the folder holds no video file ({known}); name one that does")
+        videos += found
+    return videos
+
+
+def predict_each(
+    runtime: Runtime, videos: Sequence[Path], regime: Target
+) -> Iterator[tuple[Path, Prediction | VideoError]]:
+    """Predict video by video; what cannot be used comes out as its VideoError."""
+    for video in videos:
+        try:
+            yield video, runtime.predict(video, regime=regime)
+        except VideoError as error:
+            yield video, error

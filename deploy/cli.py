@@ -1,0 +1,265 @@
+"""The command line. Exit codes: 0 done, 1 a check or an input failed (one line on stderr), 2 wrong usage."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy import views
+from deploy.batch import find_videos, predict_each
+from deploy.bundle import Bundle, read_bundle
+from deploy.console import complain, print_json, progress, show
+from deploy.doctor import examine
+from deploy.files import ArrayArchive, whole_file
+from deploy.manifest import MANIFEST
+from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
+from deploy.verify import verify_bundle
+from deploy.work import Tally
+from hardware import Target, estimate_energy, list_targets, load_target
+from hybridnet import __version__
+from hybridnet.errors import BackendError, HybridnetError, VideoError
+from hybridnet.trace import Trace
+from hybridnet.video import sample_clips
+from simulators import load_net
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
+Backend = Annotated[str, typer.Option(help="Simulator of the spiking partition: integer or lava, the same bits.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Video files, or folders of them.")]
+
+
+def main() -> None:
+    """Entry point: an error a user can act on becomes one line and exit code 1."""
+    try:
+        app()
+    except HybridnetError as error:
+        complain(error)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(print_it: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    """Deploy hybrid spiking/conventional networks: export, simulate, energy, run."""
+    if print_it:
+        show(__version__)
+        raise typer.Exit()
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file, its .json beside it.")],
+    folder: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The bundle to write.")],
+    target: Annotated[
+        str, typer.Option(help="Chip to check against: of `hybridnet targets`, or a TOML file.")
+    ] = "loihi2",
+    as_json: Json = False,
+) -> None:
+    """Split a checkpoint: its spiking streams as .net files, the rest as ONNX, verified."""
+    try:
+        from deploy.export import export_bundle
+    except ModuleNotFoundError as error:
+        raise BackendError(f"export: needs {error.name}; install it with `pip install 'hybridnet[export]'`") from error
+    with progress() as bar:
+        task = bar.add_task("export", total=None)
+        export_bundle(checkpoint, folder, target=target, progress=lambda stage: bar.update(task, description=stage))
+    bundle = read_bundle(folder)
+    if as_json:
+        files = dict(bundle.manifest.files)
+        print_json({"bundle": str(folder), "target": bundle.manifest.target, "files": files})
+    else:
+        _show_bundle(bundle)
+        megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        show(f"wrote {folder}: {megabytes:.1f} MB, target {bundle.manifest.target}, golden arrays replayed")
+
+
+@app.command()
+def verify(folder: BundleDir, as_json: Json = False) -> None:
+    """Check hashes and replay the golden arrays on every installed backend; exit 1 on any difference."""
+    checks = []
+    with progress() as bar:
+        task = bar.add_task("verifying", total=None)
+        for check in verify_bundle(folder):
+            bar.update(task, description=f"verified {check.name}")
+            checks.append(check)
+            if not as_json:
+                show(f"{'ok' if check.passed else 'FAILED'} {check.name}: {check.detail}")
+    failed = [check.name for check in checks if not check.passed]
+    if as_json:
+        print_json({"bundle": str(folder), "passed": not failed, "checks": [vars(check) for check in checks]})
+    if failed:
+        raise HybridnetError(f"{folder}: verification failed ({', '.join(failed)}); export the model again")
+
+
+@app.command()
+def simulate(
+    folder: BundleDir,
+    video: Annotated[Path, typer.Argument(metavar="VIDEO")],
+    backend: Backend = "integer",
+    trace: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Keep spikes and membrane potentials.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run only the spiking partition over a video."""
+    runtime = open_bundle(folder, backend=backend)
+    tally = Tally(runtime.bundle)
+    with progress() as bar, _recording(trace) as record:
+        task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
+        for n, clip in enumerate(sample_clips(video, runtime.bundle.manifest.preprocessing)):
+            bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
+            traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
+            tally.add(traces)
+            record(n, traces)
+    work = tally.result()
+    spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
+    if as_json:
+        print_json({"video": str(video), "backend": backend, **views.work_dict(work, spiking)})
+        return
+    show(views.count_table(spiking, f"{video.name}: {work.clips} clips on {backend}"), *views.work_lines(work))
+    if trace:
+        show(f"wrote {trace}: arrays CLIP/STREAM/LAYER/spikes and /v (T,C,H,W), CLIP/STREAM/potential (C,H,W)")
+
+
+@app.command()
+def energy(
+    folder: BundleDir,
+    videos: Videos,
+    target: Annotated[str, typer.Option(help="Price list: of `hybridnet targets`, or a TOML file.")] = REGIME,
+    as_json: Json = False,
+) -> None:
+    """Count what every video costs and price it, beside the dense baseline."""
+    regime = load_target(target)
+
+    def tell(video: Path, prediction: Prediction) -> None:
+        dense = estimate_energy(prediction.work.dense, regime)
+        show(views.energy_table(prediction.energy, f"{video.name}: {prediction.clips} clips, regime {regime.name}"))
+        show(*views.energy_lines(prediction.energy, dense), *views.work_lines(prediction.work))
+
+    def row(prediction: Prediction) -> dict[str, Any]:
+        dense = estimate_energy(prediction.work.dense, regime)
+        return {
+            "clips": prediction.clips,
+            "energy": prediction.energy.to_dict(),
+            "dense_baseline": dense.total,
+            "spike_rate": prediction.work.spike_rate,
+        }
+
+    _predict(open_bundle(folder), videos, regime, tell, row if as_json else None)
+
+
+@app.command()
+def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json: Json = False) -> None:
+    """Hybrid inference end to end: label, scores, energy and time of every video."""
+    runtime = open_bundle(folder, backend=backend)
+    if runtime.bundle.manifest.training is None:
+        complain("the weights of this bundle are untrained, so its predictions mean nothing")
+    single = len(videos) == 1 and not videos[0].is_dir()
+
+    def tell(video: Path, prediction: Prediction) -> None:
+        show(f"{video}: {views.prediction_line(prediction)}")
+        if single:
+            show(views.prediction_table(prediction), views.timing_line(prediction))
+
+    _predict(runtime, videos, load_target(REGIME), tell, Prediction.to_dict if as_json else None)
+
+
+@app.command()
+def inspect(
+    path: Annotated[Path, typer.Argument(metavar="DIR|FILE.net", help="A bundle, or a lava-dl .net file.")],
+    as_json: Json = False,
+) -> None:
+    """Show what is inside a bundle or a .net file."""
+    if path.is_dir():
+        bundle = read_bundle(path)
+        if as_json:
+            print_json(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
+        else:
+            _show_bundle(bundle)
+            show(*views.manifest_lines(bundle))
+        return
+    graph = load_net(path)
+    if as_json:
+        print_json(views.graph_dict(graph))
+    else:
+        show(views.graph_table(path.name, graph))
+
+
+@app.command()
+def targets(as_json: Json = False) -> None:
+    """List the targets that ship: chips to export to, price lists for energy."""
+    found = [load_target(name) for name in list_targets()]
+    if as_json:
+        print_json({"targets": [views.target_dict(target) for target in found]})
+    else:
+        show(views.target_table(found))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say which parts of the toolkit can run here, and how to install the others."""
+    findings = examine()
+    if as_json:
+        print_json({"findings": [vars(finding) for finding in findings]})
+    else:
+        show(views.doctor_table(findings))
+
+
+def _show_bundle(bundle: Bundle) -> None:
+    show(views.partition_table(bundle))
+    for stream, graph in bundle.graphs.items():
+        show(views.graph_table(f"{stream}.net", graph))
+    show(views.port_table(bundle))
+
+
+def _predict(
+    runtime: Runtime,
+    paths: list[Path],
+    regime: Target,
+    tell: Callable[[Path, Prediction], None],
+    row: Callable[[Prediction], dict[str, Any]] | None,
+) -> None:
+    """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object."""
+    videos = find_videos(paths)
+    rows: list[dict[str, Any]] = []
+    failures = 0
+    with progress() as bar:
+        task = bar.add_task("predicting", total=len(videos))
+        for video, result in predict_each(runtime, videos, regime):
+            bar.update(task, advance=1, description=f"predicted {video.name}")
+            if isinstance(result, VideoError):
+                if videos == paths[:1]:
+                    raise result
+                failures += 1
+                complain(result)
+                rows.append({"video": str(video), "error": str(result)})
+            elif row:
+                rows.append({"video": str(video), **row(result)})
+            else:
+                tell(video, result)
+    if row:
+        trained = runtime.bundle.manifest.training is not None
+        print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
+    if failures:
+        raise HybridnetError(f"{failures} of {len(videos)} videos failed, each named above; the others are done")
+
+
+@contextmanager
+def _recording(path: Path | None) -> Iterator[Callable[[int, Mapping[str, Trace]], None]]:
+    """A function that keeps the traces of a clip in an .npz, or does nothing without a path."""
+    if path is None:
+        yield lambda clip, traces: None
+        return
+    with whole_file(path) as work, ArrayArchive(work) as archive:
+
+        def record(clip: int, traces: Mapping[str, Trace]) -> None:
+            for stream, trace in traces.items():
+                archive.add(f"{clip}/{stream}/potential", trace.potential)
+                for layer in trace.spikes:
+                    archive.add(f"{clip}/{stream}/{layer}/spikes", trace.spikes[layer])
+                    archive.add(f"{clip}/{stream}/{layer}/v", trace.v[layer])
+
+        yield record

@@ -1,0 +1,81 @@
+"""`export_bundle`: a checkpoint becomes a bundle, verified before it appears."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.bridge import port_of
+from deploy.bundle import GOLDEN, ONNX
+from deploy.files import ArrayArchive, sha256, whole_folder
+from deploy.golden import golden_arrays
+from deploy.manifest import MANIFEST, SCHEMA, Manifest, net_name
+from deploy.onnx_graph import conventional_onnx, count_macs
+from deploy.partition import partition, streams
+from deploy.quantise import spiking_graph
+from deploy.verify import verify_bundle
+from hardware import Target, check_graph, load_target
+from hybridnet import __version__
+from hybridnet.errors import BundleError
+from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
+from hybridnet.video import Preprocessing
+from simulators import net_bytes
+
+CHANNELS = {"motion": 2, "residual": 3}
+
+
+def export_bundle(
+    checkpoint: str | Path, out: str | Path, *, target: str = "loihi2", progress: Callable[[str], None] = lambda _: None
+) -> Path:
+    """Export a checkpoint (safetensors with its JSON config beside it) as a bundle folder; return the folder.
+
+    The spiking partition is checked against `target`, the conventional partition against torch, and the finished
+    bundle replays its golden arrays before it takes its name; `progress` hears each stage. Raises CheckpointError,
+    TargetError (what the target cannot hold: layer, value, limit, remedy) and OutputError; `out` is then untouched.
+    """
+    chip = load_target(target)
+    progress("reading the checkpoint")
+    source = load_checkpoint(checkpoint)
+    source.model.eval()
+    with whole_folder(Path(out), MANIFEST) as folder:
+        _fill(folder, source, chip, progress)
+        progress("replaying the golden arrays")
+        for check in verify_bundle(folder, backends=("integer",)):
+            if not check.passed:
+                raise BundleError(f"{checkpoint}: the exported bundle fails its own check {check.name}: {check.detail}")
+    return Path(out)
+
+
+def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[str], None]) -> None:
+    model, config = source.model, source.model.config
+    inputs = {name: (n, config.size, config.size) for name, n in CHANNELS.items()}
+    graphs = {}
+    for stream, stm in streams(model).items():
+        progress(f"quantising the {stream} stream")
+        graphs[stream] = spiking_graph(stm, inputs[stream], config.steps)
+        check_graph(graphs[stream], chip, stream)
+        (folder / net_name(stream)).write_bytes(net_bytes(graphs[stream]))
+    ports = tuple(port_of(stream, graph) for stream, graph in graphs.items())
+
+    progress("exporting the conventional partition to ONNX")
+    inputs["iframe"] = (3, config.size, config.size)
+    onnx = conventional_onnx(model.conventional, [("iframe", inputs["iframe"]), *((p.name, p.shape) for p in ports)])
+    (folder / ONNX).write_bytes(onnx)
+
+    progress("recording the golden arrays")
+    with ArrayArchive(folder / GOLDEN) as archive:
+        for name, array in golden_arrays(model, inputs, config.steps):
+            archive.add(name, array)
+
+    manifest = Manifest(
+        schema=SCHEMA,
+        toolkit=__version__,
+        target=chip.name,
+        labels=tuple(source.labels),
+        training=source.training,
+        preprocessing=Preprocessing(size=config.size, short_side=config.short_side, steps=config.steps),
+        ports=ports,
+        partition=partition(model),
+        macs=count_macs(onnx),
+        parameters=sum(p.numel() for p in model.parameters()),
+        files={path.name: sha256(path) for path in sorted(folder.iterdir())},
+    )
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")

@@ -1,0 +1,127 @@
+"""Files and folders that appear whole or not at all, and never outside their place."""
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from hybridnet.errors import BundleError, OutputError
+
+
+@contextmanager
+def whole_folder(target: Path, marker: str) -> Iterator[Path]:
+    """Yield a hidden sibling folder to fill; on success it becomes `target`, on any error it is removed.
+
+    An existing `target` is replaced only if it is empty or holds `marker` (it is one of ours); otherwise, and when
+    the disk is full or the place cannot be written, OutputError.
+    """
+    target = target.absolute()
+    if target.exists() and not _replaceable(target, marker):
+        raise OutputError(f"{target}: exists and is not a bundle; choose another folder or remove it")
+    with disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        with disk_errors(target):
+            yield work
+            work.chmod(0o755)  # mkdtemp made it private
+            _swap(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _replaceable(target: Path, marker: str) -> bool:
+    return target.is_dir() and ((target / marker).is_file() or not any(target.iterdir()))
+
+
+def _swap(work: Path, target: Path) -> None:
+    """Put `work` in the place of `target`; a former `target` steps aside first and comes back if that fails."""
+    if not target.exists():
+        os.rename(work, target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    os.rename(target, aside / "old")
+    try:
+        os.rename(work, target)
+    except OSError:
+        os.rename(aside / "old", target)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Yield a hidden sibling path to write; on success it becomes `target`, on any error it is removed."""
+    target = target.absolute()
+    with disk_errors(target):
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+    work = Path(name)
+    try:
+        with disk_errors(target):
+            yield work
+            work.chmod(0o644)  # mkstemp made it private
+            os.replace(work, target)
+    finally:
+        with suppress(FileNotFoundError):
+            work.unlink()
+
+
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn an operating-system error about `target` into a one-line OutputError."""
+    try:
+        yield
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "free some space and try again",
+            errno.EDQUOT: "free some space and try again",
+            errno.EFBIG: "raise the file size limit (ulimit -f) and try again",
+        }.get(error.errno or 0, "check the path and its permissions")
+        reason = error.strerror or str(error).splitlines()[0]
+        raise OutputError(f"{target}: cannot be written ({reason}); nothing was kept; {remedy}") from error
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file `name` of `folder`; BundleError if the name leaves the folder, by path or by symbolic link."""
+    if not name or Path(name).is_absolute() or "\\" in name:
+        raise BundleError(f"{folder}: file name {name!r} must be relative, inside the bundle; export the model again")
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise BundleError(f"{folder}: file name {name!r} leaves the bundle; export the model again")
+    return path
+
+
+class ArrayArchive:
+    """An .npz written one array at a time, so that a long recording is never held in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+
+    def __enter__(self) -> "ArrayArchive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def add(self, name: str, array: np.ndarray) -> None:
+        """Append `array` under `name`, readable by `numpy.load(allow_pickle=False)`."""
+        # a fixed date keeps equal recordings equal byte for byte
+        entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        with self._zip.open(entry, "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)

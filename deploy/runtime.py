@@ -1,0 +1,166 @@
+"""Hybrid inference: video in, prediction with its energy out. Runs without torch."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from deploy.bundle import Bundle, read_bundle
+from deploy.session import open_session
+from deploy.work import Tally, VideoWork
+from hardware import EnergyReport, Target, estimate_energy
+from hybridnet.spiking import SpikingGraph
+from hybridnet.trace import Trace
+from hybridnet.video import Clip, sample_clips
+from simulators import require_backend, simulate
+
+REGIME = "paper-45nm"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one video is, and what it cost.
+
+    labels   class names, best first
+    scores   float32 (classes,): softmax of the mean logits, in the order of `labels`
+    logits   float32 (classes,): mean over the clips, in the bundle's own order of classes
+    clips    triplets that were averaged: the bundle's number, or every full GOP of a shorter video
+    energy   joules of the whole video under the regime asked for
+    work     the counts behind it
+    timings  seconds per stage: "ingest", "spiking", "bridge", "conventional", "total"
+    """
+
+    labels: tuple[str, ...]
+    scores: np.ndarray
+    logits: np.ndarray
+    clips: int
+    energy: EnergyReport
+    work: VideoWork
+    timings: Mapping[str, float]
+
+    def to_dict(self) -> dict:
+        """JSON-ready; scores by label, best first."""
+        return {
+            "label": self.labels[0],
+            "scores": {label: float(score) for label, score in zip(self.labels, self.scores, strict=True)},
+            "clips": self.clips,
+            "energy": self.energy.to_dict(),
+            "spike_rate": self.work.spike_rate,
+            "timings": dict(self.timings),
+        }
+
+
+class Runtime:
+    """An open bundle, ready to predict.
+
+    bundle   the folder it came from
+    backend  simulator of the spiking partition: "integer" or "lava", the same bits
+    """
+
+    def __init__(self, bundle: Bundle, backend: str = "integer") -> None:
+        self.bundle = bundle
+        self.backend = backend
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        return open_session(self.bundle.onnx_path)
+
+    def predict(self, video: str | Path, *, regime: Target | str = REGIME) -> Prediction:
+        """Predict one video file: sample clips, run both partitions on each, average the logits.
+
+        Raises VideoError for a file that cannot be used, TargetError for an unknown regime. Clips are taken one at
+        a time, so memory does not grow with the video.
+        """
+        watch = _Stopwatch()
+        logits, tally = [], Tally(self.bundle)
+        for clip in watch.each("ingest", sample_clips(video, self.bundle.manifest.preprocessing)):
+            with watch("spiking"):
+                traces = self.simulate(clip)
+            with watch("bridge"):
+                potentials = self.cross(traces)
+            with watch("conventional"):
+                logits.append(self.classify(clip, potentials))
+            tally.add(traces)
+        work = tally.result()
+        mean = np.asarray(logits).mean(axis=0)
+        order = np.argsort(-mean, kind="stable")
+        return Prediction(
+            labels=tuple(self.bundle.manifest.labels[i] for i in order),
+            scores=_softmax(mean)[order],
+            logits=mean,
+            clips=len(logits),
+            energy=estimate_energy(work.counts, regime),
+            work=work,
+            timings=watch.seconds(),
+        )
+
+    def simulate(self, clip: Clip, record: Sequence[str] = ()) -> dict[str, Trace]:
+        """Run every spiking stream over a clip; traces by stream."""
+        graphs = self.bundle.graphs
+        inputs = {stream: getattr(clip, stream) for stream in graphs}
+
+        def run(stream: str) -> Trace:
+            graph: SpikingGraph = graphs[stream]
+            return simulate(graph, inputs[stream], backend=self.backend, record=record)
+
+        if self.backend != "integer":  # Lava starts processes of its own
+            return {stream: run(stream) for stream in graphs}
+        with ThreadPoolExecutor(len(graphs)) as pool:  # the kernels release the GIL
+            return dict(zip(graphs, pool.map(run, graphs), strict=True))
+
+    def cross(self, traces: Mapping[str, Trace]) -> dict[str, np.ndarray]:
+        """Carry the readouts' potentials over the bridge: float32 (C,H,W) in real units, by port name."""
+        return {port.name: port.to_real(traces[port.stream].potential) for port in self.bundle.manifest.ports}
+
+    def classify(self, clip: Clip, potentials: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Logits float32 (classes,) of one clip."""
+        feed = {"iframe": clip.iframe[None].astype(np.float32)}
+        feed |= {name: potential[None] for name, potential in potentials.items()}
+        return self._session.run(["logits"], feed)[0][0]
+
+
+def open_bundle(path: str | Path, *, backend: str = "integer") -> Runtime:
+    """Open a bundle folder for prediction: `open_bundle(path).predict(video)`.
+
+    Every file's hash is checked first. Raises BundleError for a folder that is no bundle or was altered,
+    BackendError for an unknown backend or one that is not installed.
+    """
+    require_backend(backend)
+    return Runtime(read_bundle(path), backend)
+
+
+class _Stopwatch:
+    """Seconds per stage, summed over clips."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def each(self, stage: str, items: Iterator[Clip]) -> Iterator[Clip]:
+        """Pass items through, charging the time to make each one to `stage`."""
+        while True:
+            with self(stage):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item
+
+    def seconds(self) -> dict[str, float]:
+        return {**self._seconds, "total": time.perf_counter() - self._start}
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exp = np.exp(logits - logits.max())
+    return exp / exp.sum()

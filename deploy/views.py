@@ -1,0 +1,226 @@
+"""What the command line shows: tables and one-line summaries, from results to rich renderables."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.bundle import Bundle
+from deploy.doctor import Finding
+from deploy.runtime import Prediction
+from deploy.work import CONVENTIONAL, VideoWork
+from hardware import Count, EnergyReport, EnergyRow, Target
+from hybridnet.spiking import Layer, SpikingGraph
+
+
+def _table(title: str, *columns: str) -> Table:
+    """The one style of table: a line under the head, nothing wrapped while there is room."""
+    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
+def graph_table(title: str, graph: SpikingGraph) -> Table:
+    """Layers of a spiking graph, one a row."""
+    table = _table(title, "layer", "synapses", "geometry", "neurons", "decay_v", "threshold", "scale")
+    for layer, shape in zip(graph.layers, graph.shapes, strict=True):
+        neurons = "x".join(map(str, shape))
+        if layer.kind == "flatten":
+            table.add_row(layer.name, layer.kind, "", neurons, "", "", "")
+            continue
+        synapses = f"{layer.kind} {'x'.join(map(str, layer.weight.shape))}"
+        threshold = "never spikes" if layer.threshold is None else str(layer.threshold)
+        numbers = (str(layer.decay_v), threshold, f"{layer.scale:.3g}")
+        table.add_row(layer.name, synapses, _geometry(layer), neurons, *numbers)
+    return table
+
+
+def _geometry(layer: Layer) -> str:
+    if layer.kind != "conv":
+        return ""
+    parts = [f"stride {_pair(layer.stride)}", f"pad {_pair(layer.padding)}"]
+    if layer.dilation != (1, 1):
+        parts.append(f"dilation {_pair(layer.dilation)}")
+    if layer.groups > 1:
+        parts.append(f"{layer.groups} groups")
+    return ", ".join(parts)
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def partition_table(bundle: Bundle) -> Table:
+    """The split, part by part."""
+    table = _table("partition", "part", "side", "why")
+    for label in bundle.manifest.partition:
+        table.add_row(label.part, label.side, label.reason)
+    return table
+
+
+def port_table(bundle: Bundle) -> Table:
+    """What crosses the bridge."""
+    table = _table("bridge", "port", "shape", "range", "scale", "sampled", "bytes a clip")
+    for port in bundle.manifest.ports:
+        table.add_row(
+            port.name, "x".join(map(str, port.shape)), f"int{port.bits}", f"{port.scale:.4g}",
+            f"after step {port.step}", f"{port.bytes_per_clip:,}",
+        )  # fmt: skip
+    return table
+
+
+def energy_table(report: EnergyReport, title: str) -> Table:
+    """Count x price, one row per part, layer and operation; a part's many ONNX nodes are folded into one row."""
+    table = _table(title, "part", "layer", "operation", "count", "price", "energy")
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for (part, layer, operation), rows in _folded(report).items():
+        price = rows[0].price_pj
+        cost = sum(row.joules or 0.0 for row in rows)
+        table.add_row(
+            part, layer, operation, f"{sum(row.count for row in rows):,}",
+            "unpriced" if price is None else f"{price:g} pJ", "-" if price is None else joules(cost),
+        )  # fmt: skip
+    return table
+
+
+def count_table(counts: Iterable[Count], title: str) -> Table:
+    """Exact counts, one row per part, layer and operation."""
+    table = _table(title, "stream", "layer", "operation", "count")
+    table.columns[3].justify = "right"
+    for count in counts:
+        table.add_row(count.part, count.layer, count.operation, f"{count.count:,}")
+    return table
+
+
+def timing_line(prediction: Prediction) -> str:
+    """Where the time went."""
+    return "time: " + ", ".join(f"{stage} {seconds * 1e3:.0f} ms" for stage, seconds in prediction.timings.items())
+
+
+def energy_lines(report: EnergyReport, dense: EnergyReport) -> list[str]:
+    """The total, what it leaves out, and the dense baseline, in words."""
+    lines = [f"total {joules(report.total)} per video under {report.regime}"]
+    if not report.priced:
+        lines = [f"no total: {report.regime} has no price for anything that ran"]
+    elif report.unpriced:
+        lines.append(f"not in the total, for {report.regime} has no price: {', '.join(report.unpriced)}")
+    if dense.total:
+        lines.append(
+            f"dense baseline {joules(dense.total)}: the same network with its STMs as ordinary convolutions; "
+            f"this video costs {report.total / dense.total:.1%} of it"
+        )
+    return lines
+
+
+def prediction_table(prediction: Prediction, rows: int = 5) -> Table:
+    """The best labels."""
+    table = _table("scores", "label", "score")
+    for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:rows]:
+        table.add_row(escape(label), f"{score:.1%}")
+    return table
+
+
+def manifest_lines(bundle: Bundle) -> list[str]:
+    """The rest of a manifest, in words."""
+    manifest = bundle.manifest
+    trained = "untrained weights: its predictions mean nothing" if manifest.training is None else "trained weights"
+    pre = manifest.preprocessing
+    return [
+        f"hybridnet {manifest.toolkit}, target {manifest.target}, {manifest.parameters:,} parameters, {trained}",
+        f"{len(manifest.labels)} classes; {pre.triplets} triplets of 1 I-frame and {pre.steps} P-frames, "
+        f"{pre.size} px from a short side of {pre.short_side}",
+        f"{sum(manifest.macs.values()):,} multiply-accumulates per triplet in {len(manifest.macs)} ONNX nodes",
+    ]
+
+
+def graph_dict(graph: SpikingGraph) -> dict[str, Any]:
+    """A spiking graph without its weights, JSON-ready."""
+    layers = [
+        {
+            "name": layer.name, "kind": layer.kind, "shape": shape,
+            "weight_shape": layer.weight.shape,
+            "stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups": layer.groups,
+            "decay_u": layer.decay_u, "decay_v": layer.decay_v, "threshold": layer.threshold,
+            "reset": layer.reset, "scale": layer.scale,
+        }
+        for layer, shape in zip(graph.layers, graph.shapes, strict=True)
+    ]  # fmt: skip
+    return {"input_shape": graph.input_shape, "input_bits": graph.input_bits, "steps": graph.steps, "layers": layers}
+
+
+def target_table(targets: Iterable[Target]) -> Table:
+    """Targets, one a row: what each can be used for."""
+    table = _table("targets", "target", "use", "description")
+    for target in targets:
+        table.add_row(target.name, ", ".join(_uses(target)), target.description)
+    return table
+
+
+def target_dict(target: Target) -> dict[str, Any]:
+    """A target's name and uses, JSON-ready."""
+    return {"name": target.name, "use": _uses(target), "description": target.description}
+
+
+def _uses(target: Target) -> list[str]:
+    return [use for use, data in (("export", target.limits), ("energy", target.prices)) if data]
+
+
+def doctor_table(findings: Iterable[Finding]) -> Table:
+    """Findings, one a row; a remedy only where something is missing."""
+    table = _table("doctor", "part", "state", "found", "remedy")
+    for finding in findings:
+        state = "[green]ready[/]" if finding.ready else "[red]missing[/]"
+        table.add_row(finding.part, state, finding.found, "" if finding.ready else escape(finding.remedy))
+    return table
+
+
+def _folded(report: EnergyReport) -> dict[tuple[str, str, str], list[EnergyRow]]:
+    """Rows by (part, layer, operation), with the nodes of the conventional part as one layer: there are dozens."""
+    nodes = len({row.layer for row in report.rows if row.part == CONVENTIONAL})
+    folded: dict[tuple[str, str, str], list[EnergyRow]] = {}
+    for row in report.rows:
+        layer = f"{nodes} nodes" if row.part == CONVENTIONAL else row.layer
+        folded.setdefault((row.part, layer, row.operation), []).append(row)
+    return folded
+
+
+def joules(value: float) -> str:
+    """Joules with a readable prefix."""
+    for factor, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value / 1e-12:.3g} pJ"
+
+
+def prediction_line(prediction: Prediction) -> str:
+    """Label, score, energy and time of one video in a line."""
+    cost = joules(prediction.energy.total)
+    return (
+        f"{prediction.labels[0]} ({prediction.scores[0]:.1%}), {cost} under {prediction.energy.regime}, "
+        f"{prediction.timings['total'] * 1e3:.0f} ms, {prediction.clips} clips"
+    )
+
+
+def work_dict(work: VideoWork, counts: Iterable[Count]) -> dict[str, Any]:
+    """Work of a video and the counts asked for, JSON-ready."""
+    return {
+        "clips": work.clips,
+        "spike_rate": work.spike_rate,
+        "rates": dict(work.rates),
+        "overflows": dict(work.overflows),
+        "counts": [vars(count) for count in counts],
+    }
+
+
+def work_lines(work: VideoWork) -> list[str]:
+    """Spike rates and state overflows in words."""
+    rates = ", ".join(f"{name} {rate:.2%}" for name, rate in work.rates.items())
+    lines = [f"spike rate {work.spike_rate:.2%} per neuron and step ({rates})"]
+    if work.overflows:
+        counts = ", ".join(f"{name} {n:,}" for name, n in work.overflows.items())
+        lines.append(f"state left 24 bits ({counts}): the same on every backend, and a sign of too small a scale")
+    return lines

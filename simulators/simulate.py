@@ -1,0 +1,73 @@
+"""`simulate`: one call for every backend; it checks the input once, so that backends need not."""
+
+from collections.abc import Collection
+from importlib.util import find_spec
+
+import numpy as np
+
+from hybridnet.errors import BackendError, GraphError
+from hybridnet.spiking import SpikingGraph
+from hybridnet.trace import Trace
+from simulators import engine
+from simulators.lava_import import INSTALL
+
+RECORDABLE = ("spikes", "v")
+_BACKENDS = ("integer", "lava")
+
+
+def backends() -> tuple[str, ...]:
+    """The backends that are installed; looks for packages, imports none of substance."""
+    try:
+        found = find_spec("lava.magma") is not None and find_spec("lava.lib.dl.netx") is not None
+    except ModuleNotFoundError:  # not even the namespace around them
+        found = False
+    return _BACKENDS if found else ("integer",)
+
+
+def require_backend(name: str) -> None:
+    """BackendError if the backend is unknown or not installed."""
+    if name not in _BACKENDS:
+        raise BackendError(f"backend {name!r} is unknown; choose from {', '.join(_BACKENDS)}")
+    if name not in backends():
+        raise BackendError(f"backend {name!r} is not installed; {INSTALL}")
+
+
+def simulate(graph: SpikingGraph, x: np.ndarray, backend: str = "integer", record: Collection[str] = ()) -> Trace:
+    """Play x through the graph, from rest.
+
+    x        integer or bool, (T,C,H,W) or (T,N), any T >= 1, within +-graph.input_limit (0 or 1 if input_bits is 1)
+    backend  "integer" (exact, fast) or "lava" (Lava's fixed_pt processes; seconds to start)
+    record   any of "spikes" and "v"
+
+    GraphError if x does not fit the graph, if `record` names anything else, or if the backend cannot hold the graph;
+    BackendError if the backend is unknown, not installed, or fails.
+    """
+    names = {record} if isinstance(record, str) else set(record)
+    unknown = sorted(names - set(RECORDABLE))
+    if unknown:
+        raise GraphError(f"record: {unknown[0]!r} cannot be recorded; choose from {', '.join(RECORDABLE)}")
+    require_backend(backend)
+    x = _checked(graph, np.asarray(x))
+    if backend == "integer":
+        return engine.run(engine.prepare(graph), x, names)
+    from simulators import lava
+
+    return lava.run(graph, x, names)
+
+
+def _checked(graph: SpikingGraph, x: np.ndarray) -> np.ndarray:
+    """x itself, if its dtype, shape and range fit the graph."""
+    if x.dtype.kind not in "iub":
+        raise GraphError(f"input: dtype {x.dtype} is not integer or bool; quantise it first")
+    if x.ndim == 0 or x.shape[1:] != graph.input_shape or len(x) == 0:
+        wanted = ",".join(map(str, graph.input_shape))
+        raise GraphError(f"input: shape {x.shape} must be (T,{wanted}) with at least one step")
+    lowest, highest = int(x.min()), int(x.max())
+    limit, floor = graph.input_limit, 0 if graph.input_bits == 1 else -graph.input_limit
+    if lowest < floor or highest > limit:
+        value = lowest if lowest < floor else highest
+        raise GraphError(
+            f"input: value {value} is outside {floor}..{limit} ({graph.input_bits} bits); "
+            "clip or rescale it, or give the graph more input_bits"
+        )
+    return x

@@ -1,0 +1,106 @@
+"""Whole or not at all: folders, files and names."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy.files import ArrayArchive, inside, whole_file, whole_folder
+from hybridnet.errors import BundleError, OutputError
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "bundle"
+    with whole_folder(target, "marker") as work:
+        (work / "marker").write_text("1")
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["marker"]
+    assert os.listdir(target.parent) == ["bundle"]
+
+
+def test_folder_of_ours_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    for content in ("old", "new"):
+        with whole_folder(target, "marker") as work:
+            (work / "marker").write_text(content)
+    assert (target / "marker").read_text() == "new"
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_folder_of_others_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"meow")
+    with pytest.raises(OutputError, match="exists and is not a bundle"), whole_folder(tmp_path / "photos", "marker"):
+        pass
+    assert os.listdir(tmp_path) == ["photos"]
+
+
+def test_failure_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    with whole_folder(target, "marker") as work:
+        (work / "marker").write_text("old")
+    with pytest.raises(RuntimeError), whole_folder(target, "marker") as work:  # noqa: PT012
+        (work / "marker").write_text("new")
+        raise RuntimeError
+    assert (target / "marker").read_text() == "old"
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    # a file size limit stands in for the full disk: the same OSError out of the same write
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from deploy.files import whole_folder\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with whole_folder(Path(sys.argv[1]), 'marker') as work:\n"
+        "    (work / 'marker').write_bytes(bytes(2000))\n"
+    )
+    target = tmp_path / "bundle"
+    done = subprocess.run([sys.executable, "-c", code, target], capture_output=True, text=True, check=False)
+    assert "OutputError" in done.stderr
+    assert "nothing was kept" in done.stderr.splitlines()[-1]
+    assert os.listdir(tmp_path) == []
+
+
+def test_file_appears_whole(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "out") as work:  # noqa: PT012
+        work.write_text("half")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+    with whole_file(tmp_path / "out") as work:
+        work.write_text("whole")
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be written"), whole_file(tmp_path / "no" / "out"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "", "..\\x"])
+def test_names_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BundleError, match="bundle"):
+        inside(tmp_path, name)
+
+
+def test_symbolic_links_cannot_leave_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "bundle" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(BundleError, match="leaves the bundle"):
+        inside(tmp_path / "bundle", "link")
+
+
+def test_archive_reads_back_without_pickle(tmp_path: Path) -> None:
+    wanted = {"a/x": np.arange(6, dtype=np.int8).reshape(2, 3), "b": np.array([True, False])}
+    for name in ("one.npz", "two.npz"):
+        with ArrayArchive(tmp_path / name) as archive:
+            for key, array in wanted.items():
+                archive.add(key, array)
+    with np.load(tmp_path / "one.npz", allow_pickle=False) as found:
+        assert set(found.files) == set(wanted)
+        for key, array in wanted.items():
+            np.testing.assert_array_equal(found[key], array)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
