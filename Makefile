@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format lava clean
+.PHONY: demo test base lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -12,6 +12,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest
+
+# Slow checks; what they printed is recorded in docs/.
+base: $(READY)
+	@$(BIN)/python tests/slow/base_bundle.py
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

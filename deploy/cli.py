@@ -155,7 +155,7 @@ def energy(
 def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json: Json = False) -> None:
     """Hybrid inference end to end: label, scores, energy and time of every video."""
     runtime = open_bundle(folder, backend=backend)
-    if runtime.bundle.manifest.training is None:
+    if runtime.bundle.manifest.training is None and not as_json:
         complain("the weights of this bundle are untrained, so its predictions mean nothing")
     single = len(videos) == 1 and not videos[0].is_dir()
 

@@ -117,6 +117,7 @@ def load_net(path: str | os.PathLike[str]) -> SpikingGraph:
 
 
 def _read_graph(file: h5py.File) -> SpikingGraph:
+    _refuse_other_files(file)
     groups = list(_layer_groups(file))
     input_shape: Shape | None = None
     if groups and _text(groups[0], "type", "layer 0") == "input":
@@ -136,6 +137,19 @@ def _read_graph(file: h5py.File) -> SpikingGraph:
         if stated != shape and (layer.kind == "conv" or np.prod(stated) != shape[0]):  # (N,1,1) is lava-dl's (N,)
             raise GraphError(f"layer {layer.name}: shape {stated} contradicts its geometry, {shape}; export it again")
     return graph
+
+
+def _refuse_other_files(file: h5py.File) -> None:
+    """GraphError if any part of the file lives in another one: a model must not read what else is on the disk."""
+
+    links: dict[str, object] = {}
+    file.visititems_links(links.__setitem__)  # an error raised inside the visit would be lost in h5py
+    for name, link in links.items():
+        if isinstance(link, h5py.ExternalLink):
+            raise GraphError(f"{name}: is a link to another file, {link.filename}; export the network into one file")
+        item = file[name] if isinstance(link, h5py.HardLink) else None
+        if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+            raise GraphError(f"{name}: its data lie in another file; export the network into one file")
 
 
 def _input_shape(stated: Shape | None, layers: list[Layer]) -> Shape:

@@ -215,3 +215,25 @@ def test_saving_is_all_or_nothing(tmp_path):
         with pytest.raises(GraphError, match=r"cannot be written .*; choose another place"):
             save_net(place, GRAPH)
     assert sorted(os.listdir(tmp_path)) == ["folder", "graph.net"]
+
+
+@pytest.mark.parametrize("way", ["link", "raw", "virtual"])
+def test_data_in_another_file_are_refused(edited, tmp_path, way):
+    with h5py.File(tmp_path / "secret.h5", "w") as secret:
+        secret["weight"] = np.zeros((4, 1, 3, 2), int)
+    (tmp_path / "secret.raw").write_bytes(bytes(4 * 24))
+
+    def change(file: h5py.File) -> None:
+        del file["layer/1/weight"]
+        if way == "link":
+            file["layer/1/weight"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "weight")
+        elif way == "raw":
+            where = [(str(tmp_path / "secret.raw"), 0, h5py.h5f.UNLIMITED)]
+            file.create_dataset("layer/1/weight", (4, 1, 3, 2), np.int32, external=where)
+        else:
+            layout = h5py.VirtualLayout((4, 1, 3, 2), np.int64)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "secret.h5"), "weight", (4, 1, 3, 2))
+            file.create_virtual_dataset("layer/1/weight", layout)
+
+    with pytest.raises(GraphError, match=r"layer/1/weight: .* another file"):
+        load_net(edited(change))
