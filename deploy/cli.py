@@ -14,7 +14,7 @@ from deploy.batch import find_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
-from deploy.files import ArrayArchive, whole_file
+from deploy.files import ArrayArchive
 from deploy.manifest import MANIFEST
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
 from deploy.verify import verify_bundle
@@ -22,6 +22,7 @@ from deploy.work import Tally
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, VideoError
+from hybridnet.files import whole_file
 from hybridnet.trace import Trace
 from hybridnet.video import sample_clips
 from simulators import load_net

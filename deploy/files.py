@@ -1,18 +1,18 @@
-"""Files and folders that appear whole or not at all, and never outside their place."""
+"""Folders that appear whole or not at all, names that stay inside them, and the hashes that seal them."""
 
-import errno
 import hashlib
 import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from hybridnet.errors import BundleError, OutputError
+from hybridnet.files import disk_errors
 
 
 @contextmanager
@@ -55,39 +55,6 @@ def _swap(work: Path, target: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """Yield a hidden sibling path to write; on success it becomes `target`, on any error it is removed."""
-    target = target.absolute()
-    with disk_errors(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
-    work = Path(name)
-    try:
-        with disk_errors(target):
-            yield work
-            work.chmod(0o644)  # mkstemp made it private
-            os.replace(work, target)
-    finally:
-        with suppress(FileNotFoundError):
-            work.unlink()
-
-
-@contextmanager
-def disk_errors(target: Path) -> Iterator[None]:
-    """Turn an operating-system error about `target` into a one-line OutputError."""
-    try:
-        yield
-    except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free some space and try again",
-            errno.EDQUOT: "free some space and try again",
-            errno.EFBIG: "raise the file size limit (ulimit -f) and try again",
-        }.get(error.errno or 0, "check the path and its permissions")
-        reason = error.strerror or str(error).splitlines()[0]
-        raise OutputError(f"{target}: cannot be written ({reason}); nothing was kept; {remedy}") from error
 
 
 def sha256(path: Path) -> str:

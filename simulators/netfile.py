@@ -14,12 +14,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import h5py
 import numpy as np
 
 from hybridnet.errors import GraphError
+from hybridnet.files import write_whole
 from hybridnet.spiking import THRESHOLD_LIMIT, Layer, Shape, SpikingGraph
 
 _GEOMETRY = ("stride", "padding", "dilation")
@@ -52,16 +52,8 @@ def net_bytes(graph: SpikingGraph) -> bytes:
 
 
 def save_net(path: str | os.PathLike[str], graph: SpikingGraph) -> None:
-    """Write the graph to `path`, whole or not at all; GraphError as `net_bytes`, or if the file cannot be written."""
-    path = Path(path)
-    data = net_bytes(graph)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise GraphError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+    """Write the graph to `path`, whole or not at all; GraphError as `net_bytes`, OutputError if it cannot be."""
+    write_whole(Path(path), net_bytes(graph))
 
 
 def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:

@@ -1,7 +1,6 @@
 """Checkpoints: the tensors in PATH.safetensors, what they mean in PATH.json beside it. Nothing in them is executed."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hybridnet.errors import CheckpointError, HybridnetError
+from hybridnet.files import write_whole
 from hybridnet.model.config import ModelConfig
 from hybridnet.model.network import HybridNet
 
@@ -34,8 +34,8 @@ def save_checkpoint(
 ) -> None:
     """Write `path` (.safetensors) and the JSON beside it; each file appears whole or not at all.
 
-    Raises CheckpointError for another suffix, labels that do not match the classes, training that JSON cannot hold,
-    or a folder that cannot be written.
+    Raises CheckpointError for another suffix, labels that do not match the classes, or training that JSON cannot hold;
+    OutputError for a place that cannot be written.
     """
     path = _checked(path)
     _check_labels(path, list(labels), model.config.classes)
@@ -45,11 +45,8 @@ def save_checkpoint(
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: training notes cannot be written as JSON: {error}") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    try:
-        _replace(path, save(tensors))
-        _replace(path.with_suffix(".json"), text.encode())
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror}; check the folder") from error
+    write_whole(path, save(tensors))
+    write_whole(path.with_suffix(".json"), text.encode())
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -75,15 +72,6 @@ def _checked(path: str | Path) -> Path:
     if path.suffix != SUFFIX:
         raise CheckpointError(f"{path}: a checkpoint ends in {SUFFIX}; give that file")
     return path
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_about(path: Path) -> dict[str, Any]:

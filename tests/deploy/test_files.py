@@ -1,4 +1,4 @@
-"""Whole or not at all: folders, files and names."""
+"""Folders whole or not at all, and names that stay inside."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.files import ArrayArchive, inside, whole_file, whole_folder
+from deploy.files import ArrayArchive, inside, whole_folder
 from hybridnet.errors import BundleError, OutputError
 
 
@@ -62,21 +62,6 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert "OutputError" in done.stderr
     assert "nothing was kept" in done.stderr.splitlines()[-1]
     assert os.listdir(tmp_path) == []
-
-
-def test_file_appears_whole(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "out") as work:  # noqa: PT012
-        work.write_text("half")
-        raise RuntimeError
-    assert os.listdir(tmp_path) == []
-    with whole_file(tmp_path / "out") as work:
-        work.write_text("whole")
-    assert os.listdir(tmp_path) == ["out"]
-
-
-def test_missing_folder_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot be written"), whole_file(tmp_path / "no" / "out"):
-        pass
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "", "..\\x"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridnet.errors import GraphError
+from hybridnet.errors import GraphError, OutputError
 from hybridnet.spiking import Layer, SpikingGraph
 from simulators import load_net, net_bytes, save_net
 
@@ -212,7 +212,7 @@ def test_saving_is_all_or_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["graph.net"]
     (tmp_path / "folder").mkdir()
     for place in (tmp_path / "nowhere" / "graph.net", tmp_path / "folder"):
-        with pytest.raises(GraphError, match=r"cannot be written .*; choose another place"):
+        with pytest.raises(OutputError, match=r"cannot be written"):
             save_net(place, GRAPH)
     assert sorted(os.listdir(tmp_path)) == ["folder", "graph.net"]
 

@@ -35,27 +35,27 @@ def memory_gib(pid: int) -> float:
     return kib / 2**20
 
 
-def measured(*command: object) -> float:
-    """Run a command; print and return the most memory it held."""
-    print("$", Path(str(command[0])).name, *command[1:], flush=True)
+def measured(folder: str, *command: object) -> float:
+    """Run a command in a folder; print and return the most memory it held."""
+    words = [str(word) for word in command]
+    print("$", Path(words[0]).name, *(word.removeprefix(f"{ROOT}/") for word in words[1:]), flush=True)
     start, peak = time.perf_counter(), 0.0
-    process = subprocess.Popen([str(word) for word in command], cwd=ROOT)
+    process = subprocess.Popen(words, cwd=folder)
     while process.poll() is None:
         peak = max(peak, memory_gib(process.pid))
         time.sleep(0.1)
     print(f"  {peak:.2f} GiB at most, {time.perf_counter() - start:.0f} s, exit {process.returncode}\n", flush=True)
     if process.returncode:
-        sys.exit(f"base: {Path(str(command[0])).name} {command[1]} failed")
+        sys.exit(f"base: {Path(words[0]).name} {words[1]} failed")
     return peak
 
 
 with tempfile.TemporaryDirectory() as folder:
-    checkpoint, bundle = f"{folder}/base.safetensors", f"{folder}/base.bundle"
-    measured(sys.executable, "examples/1_checkpoint.py", "base", checkpoint)
+    measured(folder, sys.executable, ROOT / "examples/1_checkpoint.py", "base", "base.safetensors")
     peaks = [
-        measured(HYBRIDNET, "export", checkpoint, "-o", bundle),
-        measured(HYBRIDNET, "verify", bundle),
-        measured(HYBRIDNET, "run", bundle, "examples/clips/walk.avi"),
+        measured(folder, HYBRIDNET, "export", "base.safetensors", "-o", "base.bundle"),
+        measured(folder, HYBRIDNET, "verify", "base.bundle"),
+        measured(folder, HYBRIDNET, "run", "base.bundle", ROOT / "examples/clips/walk.avi"),
     ]
 if max(peaks) > LIMIT_GIB:
     sys.exit(f"base: {max(peaks):.2f} GiB is over the limit of {LIMIT_GIB} GiB")
