@@ -1,5 +1,6 @@
 """`Bundle`: a folder that holds a deployed model, and how it is read back."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from deploy.files import inside, sha256
-from deploy.manifest import Manifest, net_name, read_manifest
+from deploy.manifest import STREAMS, Manifest, net_name, read_manifest
 from hybridnet.errors import BundleError
 from hybridnet.spiking import SpikingGraph
 from simulators import load_net
@@ -55,6 +56,12 @@ def read_bundle(path: str | Path, *, check_hashes: bool = True) -> Bundle:
     graphs = {}
     for port in manifest.ports:
         graph = load_net(files[net_name(port.stream)])
+        size = manifest.preprocessing.size
+        if graph.input_shape != (STREAMS[port.stream], size, size) or graph.steps != manifest.preprocessing.steps:
+            raise BundleError(
+                f"{folder}: graph {port.stream} takes {graph.steps} steps of {graph.input_shape}, not the clips of the "
+                "manifest's preprocessing; export the model again"
+            )
         if graph.output_shape != port.shape or graph.steps != port.step:
             raise BundleError(
                 f"{folder}: port {port.name} is {port.shape} after step {port.step}, but its graph gives "
@@ -104,5 +111,5 @@ class Golden:
                 return arrays[name]
         except KeyError:
             raise BundleError(f"{self.path}: holds no array {name}; export the model again") from None
-        except (OSError, ValueError, BadZipFile) as error:
+        except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise BundleError(f"{self.path}: array {name} cannot be read ({error}); export the model again") from error

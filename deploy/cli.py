@@ -156,8 +156,6 @@ def energy(
 def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json: Json = False) -> None:
     """Hybrid inference end to end: label, scores, energy and time of every video."""
     runtime = open_bundle(folder, backend=backend)
-    if runtime.bundle.manifest.training is None and not as_json:
-        complain("the weights of this bundle are untrained, so its predictions mean nothing")
     single = len(videos) == 1 and not videos[0].is_dir()
 
     def tell(video: Path, prediction: Prediction) -> None:
@@ -166,6 +164,8 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
             show(views.prediction_table(prediction), views.timing_line(prediction))
 
     _predict(runtime, videos, load_target(REGIME), tell, Prediction.to_dict if as_json else None)
+    if runtime.bundle.manifest.training is None and not as_json:
+        show("the weights of this bundle are untrained, so its predictions mean nothing")
 
 
 @app.command()

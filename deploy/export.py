@@ -7,7 +7,7 @@ from deploy.bridge import port_of
 from deploy.bundle import GOLDEN, ONNX
 from deploy.files import ArrayArchive, sha256, whole_folder
 from deploy.golden import golden_arrays
-from deploy.manifest import MANIFEST, SCHEMA, Manifest, net_name
+from deploy.manifest import MANIFEST, SCHEMA, STREAMS, Manifest, net_name
 from deploy.onnx_graph import conventional_onnx, count_macs
 from deploy.partition import partition, streams
 from deploy.quantise import spiking_graph
@@ -18,8 +18,6 @@ from hybridnet.errors import BundleError
 from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
 from hybridnet.video import Preprocessing
 from simulators import net_bytes
-
-CHANNELS = {"motion": 2, "residual": 3}
 
 
 def export_bundle(
@@ -46,7 +44,7 @@ def export_bundle(
 
 def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[str], None]) -> None:
     model, config = source.model, source.model.config
-    inputs = {name: (n, config.size, config.size) for name, n in CHANNELS.items()}
+    inputs = {name: (n, config.size, config.size) for name, n in STREAMS.items()}
     graphs = {}
     for stream, stm in streams(model).items():
         progress(f"quantising the {stream} stream")

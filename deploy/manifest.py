@@ -12,6 +12,7 @@ from hybridnet.video import Preprocessing
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
+STREAMS = {"motion": 2, "residual": 3}  # what a clip holds for the spiking side, with its channels
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{folder}: not a bundle, it has no {MANIFEST}; name a folder that `hybridnet export` wrote")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as JSON ({error}); export the model again") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else None
@@ -91,9 +92,7 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
         training=None if raw["training"] is None else _typed(path, "training", raw["training"], dict),
         preprocessing=_preprocessing(path, raw["preprocessing"]),
         ports=tuple(_port(path, port) for port in _typed(path, "ports", raw["ports"], list)),
-        partition=tuple(
-            _record(path, "partition", Label, row) for row in _typed(path, "partition", raw["partition"], list)
-        ),
+        partition=tuple(_label(path, row) for row in _typed(path, "partition", raw["partition"], list)),
         macs={node: _natural(path, f"macs[{node}]", n) for node, n in _typed(path, "macs", raw["macs"], dict).items()},
         parameters=_natural(path, "parameters", raw["parameters"]),
         files={
@@ -115,13 +114,20 @@ def _preprocessing(path: Path, raw: Any) -> Preprocessing:
         raise BundleError(f"{path}: {error}") from error
 
 
+def _label(path: Path, raw: Any) -> Label:
+    label = _record(path, "partition", Label, raw)
+    for field, value in vars(label).items():
+        _typed(path, f"partition.{field}", value, str)
+    return label
+
+
 def _port(path: Path, raw: Any) -> Port:
     port = _record(path, "ports", Port, raw)
     shape = tuple(_natural(path, "ports.shape", n) for n in _typed(path, "ports.shape", port.shape, list))
     for field in ("name", "stream", "phase", "reset"):
         _typed(path, f"ports.{field}", getattr(port, field), str)
-    if not port.stream.isidentifier():
-        raise BundleError(f"{path}: ports.stream {port.stream!r} must be a plain name; export the model again")
+    if port.stream not in STREAMS:
+        raise BundleError(f"{path}: ports.stream {port.stream!r} is not {' or '.join(STREAMS)}; export the model again")
     scale = float(_typed(path, "ports.scale", port.scale, (int, float)))
     if not 0 < scale < float("inf"):
         raise BundleError(f"{path}: ports.scale {scale} must be positive; export the model again")

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from deploy.bundle import Bundle, read_bundle
-from deploy.session import open_session
+from deploy.session import open_conventional
 from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
 from hybridnet.spiking import SpikingGraph
@@ -69,7 +69,7 @@ class Runtime:
 
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
-        return open_session(self.bundle.onnx_path)
+        return open_conventional(self.bundle)
 
     def predict(self, video: str | Path, *, regime: Target | str = REGIME) -> Prediction:
         """Predict one video file: sample clips, run both partitions on each, average the logits.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnxruntime
 
+from deploy.bundle import Bundle
 from hybridnet.errors import BundleError
 
 
@@ -19,3 +20,18 @@ def open_session(model: Path | bytes) -> onnxruntime.InferenceSession:
         reason = str(error).strip().splitlines()[0]
         name = "conventional.onnx" if isinstance(model, bytes) else str(model)
         raise BundleError(f"{name}: ONNX Runtime cannot load it ({reason}); export the model again") from error
+
+
+def open_conventional(bundle: Bundle) -> onnxruntime.InferenceSession:
+    """The session of a bundle's conventional partition; BundleError if its inputs or outputs are not the manifest's."""
+    session = open_session(bundle.onnx_path)
+    size = bundle.manifest.preprocessing.size
+    wanted = {"iframe": (3, size, size)} | {port.name: port.shape for port in bundle.manifest.ports}
+    found = {x.name: tuple(x.shape[1:]) for x in session.get_inputs()}
+    if found != wanted:
+        raise BundleError(f"{bundle.onnx_path}: inputs {found} are not the manifest's {wanted}; export the model again")
+    labels = len(bundle.manifest.labels)
+    outputs = {x.name: tuple(x.shape[1:]) for x in session.get_outputs()}
+    if outputs != {"logits": (labels,)}:
+        raise BundleError(f"{bundle.onnx_path}: outputs {outputs} are not logits of {labels} labels; export it again")
+    return session

@@ -8,7 +8,7 @@ import numpy as np
 
 from deploy.bundle import Bundle, Golden, altered_files, bundle_files, read_bundle
 from deploy.manifest import read_manifest
-from deploy.session import open_session
+from deploy.session import open_conventional
 from hybridnet.errors import HybridnetError
 from simulators import backends as installed_backends
 from simulators import simulate
@@ -97,7 +97,7 @@ def first_difference(found: np.ndarray, wanted: np.ndarray) -> tuple[int, tuple[
 def _classify(name: str, bundle: Bundle, golden: Golden) -> Check:
     feed = {"iframe": golden["iframe"][None].astype(np.float32)}
     feed |= {port.name: golden[f"{port.stream}/port"][None] for port in bundle.manifest.ports}
-    found = open_session(bundle.onnx_path).run(["logits"], feed)[0][0]
+    found = open_conventional(bundle).run(["logits"], feed)[0][0]
     wanted = golden["logits"]
     error = relative_error(found, wanted)
     detail = f"logits within {error:.1e} of the largest golden logit, limit {LOGIT_TOLERANCE:g}"

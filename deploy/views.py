@@ -108,7 +108,9 @@ def energy_lines(report: EnergyReport, dense: EnergyReport) -> list[str]:
         lines = [f"no total: {report.regime} has no price for anything that ran"]
     elif report.unpriced:
         lines.append(f"not in the total, for {report.regime} has no price: {', '.join(report.unpriced)}")
-    if dense.total:
+    if not dense.priced:
+        lines.append(f"no dense baseline: {report.regime} has no price for a mac")
+    else:
         lines.append(
             f"dense baseline {joules(dense.total)}: the same network with its STMs as ordinary convolutions; "
             f"this video costs {report.total / dense.total:.1%} of it"
