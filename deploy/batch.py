@@ -6,8 +6,7 @@ from pathlib import Path
 from deploy.runtime import Prediction, Runtime
 from hardware import Target
 from hybridnet.errors import VideoError
-
-VIDEO_SUFFIXES = {".avi", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".flv", ".wmv", ".3gp", ".ts"}
+from hybridnet.training.listing import VIDEO_SUFFIXES
 
 
 def find_videos(paths: Sequence[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from deploy.files import ArrayArchive
 from deploy.manifest import MANIFEST
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
 from deploy.verify import verify_bundle
+from deploy.video_view import inspect_video, is_video
 from deploy.work import Tally
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
@@ -170,10 +171,17 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="DIR|FILE.net", help="A bundle, or a lava-dl .net file.")],
+    path: Annotated[Path, typer.Argument(metavar="DIR|FILE.net|VIDEO", help="A bundle, a .net file, or a video.")],
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a video's compressed domain.")] = None,
+    gop: Annotated[int | None, typer.Option(min=0, help="GOP to draw, from 0; the first full one if left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is inside a bundle or a .net file."""
+    """Show what is inside a bundle, a .net file or a video."""
+    if is_video(path):
+        inspect_video(path, png, gop, as_json)
+        return
+    if png or gop is not None:
+        raise VideoError(f"{path}: is no video, and only a video can be drawn; leave out --png and --gop")
     if path.is_dir():
         bundle = read_bundle(path)
         if as_json:

@@ -12,6 +12,10 @@ class VideoError(HybridnetError):
     """A video that cannot be read, or that lacks what the model needs."""
 
 
+class DatasetError(HybridnetError):
+    """A data set whose folder or lists are missing, or whose lists contradict themselves."""
+
+
 class GraphError(HybridnetError):
     """A spiking graph that contradicts itself, or input that does not fit it."""
 

@@ -1,0 +1,153 @@
+"""What a video file is to the toolkit: its compressed structure in words, and what would be done with it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deploy.console import print_json, show
+from deploy.video_picture import draw_gop
+from hybridnet.errors import VideoError
+from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
+from hybridnet.video.probe import REMEDY, require_motion_vectors
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+SAMPLING = Preprocessing(size=112, short_side=112)  # steps and triplets of the paper; the sizes play no part here
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """A video and its prospects.
+
+    info          codec, size, packets, key frames
+    intra_share   mean share of the P-frames' area without motion vector in the GOPs looked at, 0..1; None if unread
+    corrupt       True if the decoder flagged a frame of those GOPs
+    clips         GOPs that would become clips; 0 if the video must be transcoded
+    verdict       "usable" (every GOP is a clip), "sampled" (some are), "transcode"
+    reason        why, in words
+    """
+
+    info: VideoInfo
+    intra_share: float | None
+    corrupt: bool
+    clips: int
+    verdict: str
+    reason: str
+
+
+def is_video(path: Path) -> bool:
+    """Whether a path is to be read as a video: a file that is neither HDF5, by its first bytes, nor called .net."""
+    if not path.is_file() or path.suffix == ".net":
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(HDF5)) != HDF5
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def inspect_video(path: Path, png: Path | None, gop: int | None, as_json: bool) -> None:
+    """Show a video's facts and, with `png`, draw GOP `gop`; VideoError for a file that is no video."""
+    if gop is not None and png is None:
+        raise VideoError(f"{path}: --gop {gop} chooses what --png draws; give --png FILE too")
+    facts = examine_video(path)
+    drawn = None if png is None else draw_gop(path, png, gop=gop)
+    if as_json:
+        picture = {} if png is None else {"png": str(png), "gop": drawn}
+        print_json({**video_dict(path, facts), **picture})
+        return
+    show(*video_lines(path, facts))
+    if png is not None:
+        show(f"wrote {png}: GOP {drawn}")
+
+
+def examine_video(path: Path) -> VideoFacts:
+    """Demux the whole video and decode the GOPs that would be sampled; VideoError if it cannot be opened at all."""
+    info = probe(path)
+    lengths, steps = info.gop_lengths, SAMPLING.steps
+    chosen = choose_gops(lengths, SAMPLING)
+    try:
+        require_motion_vectors(path, info.codec)
+        gops = list(chosen) or [0]
+        shares, corrupt, decoded = [], False, []
+        for gop in read_gops(path, gops=gops, max_p=steps):
+            shares.append(gop.intra_share)
+            decoded.append(len(gop.motion))
+            corrupt |= gop.corrupt
+    except VideoError as error:
+        return VideoFacts(info, None, False, 0, "transcode", str(error).removeprefix(f"{path}: "))
+    share = np.concatenate(shares)
+    mean = float(share.mean()) if share.size else None
+    if not chosen:
+        reason = f"the longest GOP has {max(lengths)} frames and a clip takes {steps + 1}; {REMEDY}"
+        return VideoFacts(info, mean, corrupt, 0, "transcode", reason)
+    if min(decoded) < steps:
+        reason = f"a GOP gave {min(decoded)} P-frames and a clip takes {steps}: it is damaged; {REMEDY}"
+        return VideoFacts(info, mean, corrupt, 0, "transcode", reason)
+    count = len(chosen)
+    if count == len(lengths) and set(lengths) == {steps + 1} and info.keyframes[0] == 0:
+        reason = f"every GOP is one I-frame and {steps} P-frames"
+        return VideoFacts(info, mean, corrupt, count, "usable", reason)
+    full = sum(length > steps for length in lengths)
+    reason = f"{full:,} of {len(lengths):,} GOPs have {steps} P-frames, up to {SAMPLING.triplets} are taken evenly"
+    return VideoFacts(info, mean, corrupt, count, "sampled", reason)
+
+
+def video_lines(path: Path, facts: VideoFacts) -> list[str]:
+    """The facts in words."""
+    info = facts.info
+    verdict = {
+        "usable": f"usable as it is: {_count(facts.clips, 'clip')}",
+        "sampled": f"will be sampled as {_count(facts.clips, 'clip')}",
+        "transcode": "must be transcoded",
+    }[facts.verdict]
+    lines = [
+        f"{path.name}: {info.codec}, {info.width}x{info.height}, {_count(info.packets, 'frame')}",
+        f"GOPs: {_structure(info)}",
+    ]
+    if facts.intra_share is not None:
+        lines.append(f"intra share: {facts.intra_share:.1%} of the P-frames' area has no motion vector")
+    if facts.corrupt:
+        lines.append("damaged: the decoder flagged some of its frames")
+    return [*lines, f"{verdict}: {facts.reason}"]
+
+
+def video_dict(path: Path, facts: VideoFacts) -> dict[str, Any]:
+    """The facts, JSON-ready."""
+    info = facts.info
+    return {
+        "video": str(path),
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "frames": info.packets,
+        "gop_lengths": info.gop_lengths,
+        "frames_before_first_keyframe": _dropped(info),
+        "motion_vectors": info.has_motion_vectors,
+        "intra_share": facts.intra_share,
+        "corrupt": facts.corrupt,
+        "clips": facts.clips,
+        "verdict": facts.verdict,
+        "reason": facts.reason,
+    }
+
+
+def _structure(info: VideoInfo) -> str:
+    """Such as "4: 3 of 12 frames, 1 of 4", the most frequent lengths first."""
+    lengths = Counter(info.gop_lengths).most_common()
+    parts = [f"{times:,} of {_count(length, 'frame')}" for length, times in lengths[:3]]
+    if len(lengths) > 3:
+        parts.append(f"{sum(times for _, times in lengths[3:]):,} of other lengths")
+    if _dropped(info):
+        parts.append(f"{_count(_dropped(info), 'frame')} before the first key frame, not decodable")
+    return f"{len(info.keyframes):,}: {', '.join(parts)}" if parts else "none"
+
+
+def _dropped(info: VideoInfo) -> int:
+    return info.keyframes[0] if info.keyframes else info.packets
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
