@@ -12,6 +12,10 @@ class VideoError(HybridnetError):
     """A video that cannot be read, or that lacks what the model needs."""
 
 
+class TranscodeNeeded(VideoError):
+    """A video that plays, but holds no usable motion vectors until it is transcoded."""
+
+
 class DatasetError(HybridnetError):
     """A data set whose folder or lists are missing, or whose lists contradict themselves."""
 

@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import BinaryIO, cast
 
 import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import TranscodeNeeded, VideoError
 
 # Decoders that fill in motion vectors under flags2 +export_mvs (FFmpeg's codec descriptor names).
 # The others (hevc, vp8, vp9, av1, ...) export none and raise nothing.
@@ -22,7 +22,7 @@ MOTION_VECTOR_CODECS = frozenset(
     }
 )
 
-VideoPath = str | os.PathLike[str]
+VideoSource = str | os.PathLike[str] | BinaryIO  # a path, or a seekable file object, read from its start
 
 REMEDY = "transcode it to MPEG-4 without B-frames: ffmpeg -i IN -c:v mpeg4 -g 12 -bf 0 -q:v 5 OUT.mp4"
 
@@ -51,15 +51,15 @@ class VideoInfo:
         return tuple(end - start for start, end in pairwise((*self.keyframes, self.packets)))
 
 
-def probe(path: VideoPath) -> VideoInfo:
+def probe(source: VideoSource) -> VideoInfo:
     """Count a video's packets and key packets; nothing is decoded and one packet is held at a time.
 
     Raises VideoError if the path is missing or a folder, or holds no video.
     """
-    container, stream = open_video(path)
+    container, stream = open_video(source)
     with container:
         packets, keyframes = 0, []
-        for packet in demux(path, container, stream):
+        for packet in demux(source, container, stream):
             if packet.is_keyframe:
                 keyframes.append(packets)
             packets += 1
@@ -74,38 +74,51 @@ def probe(path: VideoPath) -> VideoInfo:
         )
 
 
-def require_motion_vectors(path: VideoPath, codec: str) -> None:
-    """VideoError if the codec's decoder exports no motion vectors: every one would read as zero, in silence."""
+def source_name(source: VideoSource) -> str:
+    """What errors call a video: its path, or the name of its file object."""
+    return (
+        os.fspath(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "video in memory"))
+    )
+
+
+def require_motion_vectors(source: VideoSource, codec: str) -> None:
+    """TranscodeNeeded if the codec's decoder exports no motion vectors: every one would read as zero, in silence."""
     if codec not in MOTION_VECTOR_CODECS:
-        raise VideoError(f"{path}: codec {codec} exports no motion vectors; {REMEDY}")
+        raise TranscodeNeeded(f"{source_name(source)}: codec {codec} exports no motion vectors; {REMEDY}")
 
 
-def open_video(path: VideoPath) -> tuple[InputContainer, VideoStream]:
-    """A file's container, for the caller to close, and its video stream; VideoError if it has none."""
-    if not os.path.exists(path):
-        raise VideoError(f"{path}: no such file; check the path")
-    if os.path.isdir(path):
-        raise VideoError(f"{path}: is a folder, not a video; name a file in it")
+def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
+    """A video's container, for the caller to close, and its video stream; VideoError if it has none."""
+    name = source_name(source)
+    opened: str | BinaryIO
+    if isinstance(source, str | os.PathLike):
+        if not os.path.exists(source):
+            raise VideoError(f"{name}: no such file; check the path")
+        if os.path.isdir(source):
+            raise VideoError(f"{name}: is a folder, not a video; name a file in it")
+        opened = f"file:{name}"  # the prefix keeps FFmpeg from reading a protocol or a pattern into the name
+    else:
+        opened = source
+        opened.seek(0)  # it may have been read before
     try:
-        # The prefix keeps FFmpeg from reading a protocol or a pattern into the name.
-        container = av.open(f"file:{os.fspath(path)}", metadata_errors="replace")
+        container = av.open(opened, "r", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise VideoError(
-            f"{path}: cannot be opened as a video ({reason}); check that it is whole and readable"
+            f"{name}: cannot be opened as a video ({reason}); check that it is whole and readable"
         ) from error
     stream = cast(VideoStream | None, container.streams.best("video"))
     # FFmpeg renders text files as a terminal's picture, and counts a song's cover as its video.
     if stream is None or stream.disposition & Disposition.attached_pic or container.format.name == "tty":
         container.close()
-        raise VideoError(f"{path}: holds no video stream; give a video file")
+        raise VideoError(f"{name}: holds no video stream; give a video file")
     if stream.codec_context is None:
         container.close()
-        raise VideoError(f"{path}: its video codec is unknown to FFmpeg; {REMEDY}")
+        raise VideoError(f"{name}: its video codec is unknown to FFmpeg; {REMEDY}")
     return container, stream
 
 
-def demux(path: VideoPath, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+def demux(source: VideoSource, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
     """The stream's packets in file order, one per coded frame; VideoError where the file breaks off."""
     packets = container.demux(stream)
     count = 0
@@ -113,7 +126,9 @@ def demux(path: VideoPath, container: InputContainer, stream: VideoStream) -> It
         try:
             packet = next(packets, None)
         except av.error.FFmpegError as error:
-            raise VideoError(f"{path}: damaged after packet {count} ({error.strerror}); {REMEDY}") from error
+            raise VideoError(
+                f"{source_name(source)}: damaged after packet {count} ({error.strerror}); {REMEDY}"
+            ) from error
         if packet is None:
             return
         # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.

@@ -20,10 +20,10 @@ from av.video.stream import VideoStream
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.gop import Gop
-from hybridnet.video.probe import REMEDY, VideoPath, demux, open_video, require_motion_vectors
+from hybridnet.video.probe import REMEDY, VideoSource, demux, open_video, require_motion_vectors, source_name
 
 
-def read_gops(path: VideoPath, *, gops: Sequence[int] | None = None, max_p: int | None = None) -> Iterator[Gop]:
+def read_gops(source: VideoSource, *, gops: Sequence[int] | None = None, max_p: int | None = None) -> Iterator[Gop]:
     """Iterate over a video's GOPs in file order, decoding each when it is asked for and keeping none.
 
     gops    strictly ascending 0-based indices of the GOPs to read, as in `probe(path).keyframes`; None for all.
@@ -41,15 +41,15 @@ def read_gops(path: VideoPath, *, gops: Sequence[int] | None = None, max_p: int 
     """
     wanted = None if gops is None else list(gops)
     if wanted and (wanted[0] < 0 or wanted != sorted(set(wanted))):
-        raise VideoError(f"{path}: gops {wanted} must be ascending indices from 0, each once; sort them")
+        raise VideoError(f"{source_name(source)}: gops {wanted} must be ascending indices from 0, each once; sort them")
     if max_p is not None and max_p < 0:
-        raise VideoError(f"{path}: max_p {max_p} must be at least 0; leave it out to read every P-frame")
-    container, stream = open_video(path)
-    return _iterate(path, container, stream, _GopDecoder(path, stream), wanted, max_p)
+        raise VideoError(f"{source_name(source)}: max_p {max_p} must be at least 0; leave it out to read every P-frame")
+    container, stream = open_video(source)
+    return _iterate(source, container, stream, _GopDecoder(source, stream), wanted, max_p)
 
 
 def _iterate(
-    path: VideoPath,
+    source: VideoSource,
     container: InputContainer,
     stream: VideoStream,
     decoder: "_GopDecoder",
@@ -60,7 +60,7 @@ def _iterate(
     with container:
         if wanted == []:
             return
-        for index, group in _split(demux(path, container, stream)):
+        for index, group in _split(demux(source, container, stream)):
             if index < 0:
                 continue
             packets = _GopPackets(group)
@@ -72,9 +72,11 @@ def _iterate(
             if wanted is not None and index == wanted[-1]:
                 return
     if index < 0:
-        raise VideoError(f"{path}: no key frame in it, so nothing can be decoded; {REMEDY}")
+        raise VideoError(f"{source_name(source)}: no key frame in it, so nothing can be decoded; {REMEDY}")
     if wanted is not None:
-        raise VideoError(f"{path}: GOP {wanted[-1]} was asked for, but the last one is {index}; leave it out")
+        raise VideoError(
+            f"{source_name(source)}: GOP {wanted[-1]} was asked for, but the last one is {index}; leave it out"
+        )
 
 
 def _split(packets: Iterable[av.Packet]) -> Iterator[tuple[int, Iterator[av.Packet]]]:
@@ -111,18 +113,20 @@ class _GopPackets(Iterator[av.Packet]):
 class _GopDecoder:
     """A stream's decoder, set to export motion vectors, and the buffers that all of its GOPs share."""
 
-    def __init__(self, path: VideoPath, stream: VideoStream) -> None:
-        self._path = path
+    def __init__(self, source: VideoSource, stream: VideoStream) -> None:
+        self._name = source_name(source)
         self._context = stream.codec_context
         self._codec = self._context.codec.canonical_name
-        require_motion_vectors(path, self._codec)
+        require_motion_vectors(source, self._codec)
         # Set before the decoder opens: afterwards it is ignored, and every vector reads as zero.
         self._context.options = {"flags2": "+export_mvs"}
         self._context.thread_type = "NONE"
         self._context.thread_count = 1
         self._context.open()
         if not self._context.flags2 & Flags2.export_mvs:
-            raise VideoError(f"{path}: PyAV cannot set {self._codec} to export motion vectors; install av 17 or later")
+            raise VideoError(
+                f"{source_name(source)}: PyAV cannot set {self._codec} to export motion vectors; install av 17 or later"
+            )
         self._reformatter = VideoReformatter()
         self._tracer: Tracer | None = None
         self._corrupt = False
@@ -135,10 +139,10 @@ class _GopDecoder:
         frames = islice(self._decode(chain(head, packets), head[0]), room)
         first = next(frames, None)
         if first is None:
-            raise VideoError(f"{self._path}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
+            raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
         if first.pict_type != PictureType.I:
             raise VideoError(
-                f"{self._path}: GOP {index} begins with a P-frame, its I-frame is damaged or there is none "
+                f"{self._name}: GOP {index} begins with a P-frame, its I-frame is damaged or there is none "
                 f"(intra refresh); {REMEDY}"
             )
         if self._tracer is None:
@@ -186,11 +190,11 @@ class _GopDecoder:
     def _check(self, frame: VideoFrame) -> None:
         if frame.pict_type not in (PictureType.I, PictureType.P):
             kind = PictureType(frame.pict_type).name
-            raise VideoError(f"{self._path}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
+            raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
         if self._tracer is not None and (frame.height, frame.width) != self._tracer.shape:
             height, width = self._tracer.shape
             raise VideoError(
-                f"{self._path}: picture size changes from {width}x{height} to {frame.width}x{frame.height}; {REMEDY}"
+                f"{self._name}: picture size changes from {width}x{height} to {frame.width}x{frame.height}; {REMEDY}"
             )
 
     def _rgb_rows(self, frame: VideoFrame) -> np.ndarray:

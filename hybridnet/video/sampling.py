@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.gop import Gop
-from hybridnet.video.probe import VideoPath, probe, require_motion_vectors
+from hybridnet.video.probe import VideoSource, probe, require_motion_vectors, source_name
 from hybridnet.video.reader import read_gops
 
 INT16 = np.arange(2**16, dtype=np.uint16).view(np.int16).astype(np.int64)  # 0..32767, then -32768..-1
@@ -99,29 +99,29 @@ def choose_gops(lengths: Sequence[int], preprocessing: Preprocessing) -> tuple[i
     return tuple(full[k] for k in uniform_indices(len(full), preprocessing.triplets))
 
 
-def sample_clips(path: VideoPath, preprocessing: Preprocessing) -> Iterator[Clip]:
+def sample_clips(source: VideoSource, preprocessing: Preprocessing) -> Iterator[Clip]:
     """Iterate over a video's clips in file order, decoding each when it is asked for: one for each of `choose_gops`.
 
     Raises VideoError: whatever `probe` and `read_gops` raise, and if no GOP has `steps` P-frames.
     """
-    info = probe(path)
-    require_motion_vectors(path, info.codec)
+    info = probe(source)
+    require_motion_vectors(source, info.codec)
     chosen = choose_gops(info.gop_lengths, preprocessing)
     if not chosen:
-        raise VideoError(
-            f"{path}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the longest GOP has "
+        raise TranscodeNeeded(
+            f"{source_name(source)}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the longest GOP has "
             f"{max(info.gop_lengths, default=0)}; lower steps, or transcode with a larger GOP (ffmpeg's -g)"
         )
-    gops = read_gops(path, gops=chosen, max_p=preprocessing.steps)
-    return _clips(path, zip(chosen, gops, strict=True), preprocessing)
+    gops = read_gops(source, gops=chosen, max_p=preprocessing.steps)
+    return _clips(source, zip(chosen, gops, strict=True), preprocessing)
 
 
-def _clips(path: VideoPath, gops: Iterable[tuple[int, Gop]], preprocessing: Preprocessing) -> Iterator[Clip]:
+def _clips(source: VideoSource, gops: Iterable[tuple[int, Gop]], preprocessing: Preprocessing) -> Iterator[Clip]:
     for index, gop in gops:
         try:
             clip = make_clip(gop, preprocessing, index)
         except VideoError as error:
-            raise VideoError(f"{path}: {error}") from error
+            raise VideoError(f"{source_name(source)}: {error}") from error
         del gop  # or two GOPs would be in memory while the next is read
         yield clip
 
