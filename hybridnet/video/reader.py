@@ -17,7 +17,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.gop import Gop
 from hybridnet.video.probe import REMEDY, VideoSource, demux, open_video, require_motion_vectors, source_name
