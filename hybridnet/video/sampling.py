@@ -109,8 +109,9 @@ def sample_clips(source: VideoSource, preprocessing: Preprocessing) -> Iterator[
     chosen = choose_gops(info.gop_lengths, preprocessing)
     if not chosen:
         raise TranscodeNeeded(
-            f"{source_name(source)}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the longest GOP has "
-            f"{max(info.gop_lengths, default=0)}; lower steps, or transcode with a larger GOP (ffmpeg's -g)"
+            f"{source_name(source)}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the "
+            f"longest GOP has {max(info.gop_lengths, default=0)}; lower steps, or transcode with a larger GOP "
+            "(ffmpeg's -g)"
         )
     gops = read_gops(source, gops=chosen, max_p=preprocessing.steps)
     return _clips(source, zip(chosen, gops, strict=True), preprocessing)
