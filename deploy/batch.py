@@ -1,6 +1,6 @@
 """Many videos through one bundle: a bad one is reported and the rest go on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from deploy.runtime import Prediction, Runtime
@@ -25,11 +25,11 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict_each(
-    runtime: Runtime, videos: Sequence[Path], regime: Target
+    runtime: Runtime, videos: Sequence[Path], regime: Target, tell: Callable[[str], None]
 ) -> Iterator[tuple[Path, Prediction | VideoError]]:
-    """Predict video by video; what cannot be used comes out as its VideoError."""
+    """Predict video by video; `tell` hears of each that was transcoded, what cannot be used comes out as VideoError."""
     for video in videos:
         try:
-            yield video, runtime.predict(video, regime=regime)
+            yield video, runtime.predict(video, regime=regime, tell=tell)
         except VideoError as error:
             yield video, error

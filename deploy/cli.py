@@ -16,16 +16,17 @@ from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
 from deploy.files import ArrayArchive
 from deploy.manifest import MANIFEST
-from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
+from deploy.prepare_view import prepare_videos, usable_cores
+from deploy.runtime import REGIME, Prediction, Runtime, open_bundle, use_clips
 from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
-from deploy.work import Tally
+from deploy.work import Tally, VideoWork
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, VideoError
 from hybridnet.files import whole_file
 from hybridnet.trace import Trace
-from hybridnet.video import sample_clips
+from hybridnet.video import Clip, Recipe
 from simulators import load_net
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -108,18 +109,24 @@ def simulate(
 ) -> None:
     """Run only the spiking partition over a video."""
     runtime = open_bundle(folder, backend=backend)
-    tally = Tally(runtime.bundle)
-    with progress() as bar, _recording(trace) as record:
+    with progress() as bar:
         task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
-        for n, clip in enumerate(sample_clips(video, runtime.bundle.manifest.preprocessing)):
-            bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
-            traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
-            tally.add(traces)
-            record(n, traces)
-    work = tally.result()
+
+        def run(clips: Iterator[Clip]) -> VideoWork:
+            tally = Tally(runtime.bundle)
+            with _recording(trace) as record:
+                for n, clip in enumerate(clips):
+                    bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
+                    traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
+                    tally.add(traces)
+                    record(n, traces)
+            return tally.result()
+
+        work, transcoded = use_clips(video, runtime.bundle.manifest.preprocessing, run, complain)
     spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
     if as_json:
-        print_json({"video": str(video), "backend": backend, **views.work_dict(work, spiking)})
+        facts = {"video": str(video), "backend": backend, "transcoded": transcoded}
+        print_json({**facts, **views.work_dict(work, spiking)})
         return
     show(views.count_table(spiking, f"{video.name}: {work.clips} clips on {backend}"), *views.work_lines(work))
     if trace:
@@ -145,6 +152,7 @@ def energy(
         dense = estimate_energy(prediction.work.dense, regime)
         return {
             "clips": prediction.clips,
+            "transcoded": prediction.transcoded,
             "energy": prediction.energy.to_dict(),
             "dense_baseline": dense.total,
             "spike_rate": prediction.work.spike_rate,
@@ -170,17 +178,35 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
 
 
 @app.command()
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Videos of any kind, or folders of them.")],
+    cache: Annotated[Path, typer.Option("-o", "--out", metavar="CACHE", help="The folder to fill, or to go on with.")],
+    width: Annotated[int, typer.Option(help="Pixels.")] = Recipe.width,
+    height: Annotated[int, typer.Option(help="Pixels; the aspect is not kept.")] = Recipe.height,
+    gop: Annotated[int, typer.Option(help="Frames of a GOP.")] = Recipe.gop,
+    quality: Annotated[int, typer.Option(help="MPEG-4's quantiser, 1 (best) to 31.")] = Recipe.quality,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one a core if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Transcode videos of any kind into a cache of MPEG-4 with regular GOPs; can be stopped and gone on with."""
+    prepare_videos(sources, cache, Recipe(width, height, gop, quality), workers or usable_cores(), as_json)
+
+
+@app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="DIR|FILE.net|VIDEO", help="A bundle, a .net file, or a video.")],
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a video's compressed domain.")] = None,
-    gop: Annotated[int | None, typer.Option(min=0, help="GOP to draw, from 0; the first full one if left out.")] = None,
+    gop: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="GOP to draw, from 0; may be repeated. Left out: the first full one."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what is inside a bundle, a .net file or a video."""
     if is_video(path):
-        inspect_video(path, png, gop, as_json)
+        inspect_video(path, png, gop or (), as_json)
         return
-    if png or gop is not None:
+    if png or gop:
         raise VideoError(f"{path}: is no video, and only a video can be drawn; leave out --png and --gop")
     if path.is_dir():
         bundle = read_bundle(path)
@@ -237,7 +263,7 @@ def _predict(
     failures = 0
     with progress() as bar:
         task = bar.add_task("predicting", total=len(videos))
-        for video, result in predict_each(runtime, videos, regime):
+        for video, result in predict_each(runtime, videos, regime, complain):
             bar.update(task, advance=1, description=f"predicted {video.name}")
             if isinstance(result, VideoError):
                 if videos == paths[:1]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -12,33 +13,34 @@ from pathlib import Path
 import numpy as np
 
 from hybridnet.errors import BundleError, OutputError
-from hybridnet.files import disk_errors
+from hybridnet.files import disk_errors, landing
 
 
 @contextmanager
 def whole_folder(target: Path, marker: str) -> Iterator[Path]:
-    """Yield a hidden sibling folder to fill; on success it becomes `target`, on any error it is removed.
+    """Yield a hidden folder to fill; on success it becomes `target`, on any error it is removed.
 
-    An existing `target` is replaced only if it is empty or holds `marker` (it is one of ours); otherwise, and when
-    the disk is full or the place cannot be written, OutputError.
+    An existing `target` is replaced only if it is empty or holds `marker` (it is one of ours); a link to such a folder
+    stays a link. OutputError otherwise, before anything is written, and when the place cannot be written.
     """
     target = target.absolute()
-    if target.exists() and not _replaceable(target, marker):
-        raise OutputError(f"{target}: exists and is not a bundle; choose another folder or remove it")
+    place = landing(target, stat.S_IFDIR)
     with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        if place.exists() and not _replaceable(place, marker):
+            raise OutputError(f"{target}: exists and is not a bundle; choose another folder or remove it")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         with disk_errors(target):
             yield work
             work.chmod(0o755)  # mkdtemp made it private
-            _swap(work, target)
+            _swap(work, place)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def _replaceable(target: Path, marker: str) -> bool:
-    return target.is_dir() and ((target / marker).is_file() or not any(target.iterdir()))
+    return (target / marker).is_file() or not any(target.iterdir())
 
 
 def _swap(work: Path, target: Path) -> None:

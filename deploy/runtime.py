@@ -1,12 +1,14 @@
 """Hybrid inference: video in, prediction with its energy out. Runs without torch."""
 
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
 
 import numpy as np
 import onnxruntime
@@ -15,25 +17,31 @@ from deploy.bundle import Bundle, read_bundle
 from deploy.session import open_conventional
 from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
+from hybridnet.errors import TranscodeNeeded, VideoError
+from hybridnet.files import disk_errors
 from hybridnet.spiking import SpikingGraph
 from hybridnet.trace import Trace
-from hybridnet.video import Clip, sample_clips
+from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
 from simulators import require_backend, simulate
 
 REGIME = "paper-45nm"
+SPOOL = 2**26  # bytes of a transcoded copy in memory; a longer one goes to a temporary file without name
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What one video is, and what it cost.
 
-    labels   class names, best first
-    scores   float32 (classes,): softmax of the mean logits, in the order of `labels`
-    logits   float32 (classes,): mean over the clips, in the bundle's own order of classes
-    clips    triplets that were averaged: the bundle's number, or every full GOP of a shorter video
-    energy   joules of the whole video under the regime asked for
-    work     the counts behind it
-    timings  seconds per stage: "ingest", "spiking", "bridge", "conventional", "total"
+    labels       class names, best first
+    scores       float32 (classes,): softmax of the mean logits, in the order of `labels`
+    logits       float32 (classes,): mean over the clips, in the bundle's own order of classes
+    clips        triplets that were averaged: the bundle's number, or every full GOP of a shorter video
+    energy       joules of the whole video under the regime asked for
+    work         the counts behind it
+    timings      seconds per stage: "ingest" (transcoding included), "spiking", "bridge", "conventional", "total"
+    transcoded   whether the clips are those of a transcoded copy, see `use_clips`
     """
 
     labels: tuple[str, ...]
@@ -43,6 +51,7 @@ class Prediction:
     energy: EnergyReport
     work: VideoWork
     timings: Mapping[str, float]
+    transcoded: bool
 
     def to_dict(self) -> dict:
         """JSON-ready; scores by label, best first."""
@@ -50,6 +59,7 @@ class Prediction:
             "label": self.labels[0],
             "scores": {label: float(score) for label, score in zip(self.labels, self.scores, strict=True)},
             "clips": self.clips,
+            "transcoded": self.transcoded,
             "energy": self.energy.to_dict(),
             "spike_rate": self.work.spike_rate,
             "timings": dict(self.timings),
@@ -71,33 +81,40 @@ class Runtime:
     def _session(self) -> onnxruntime.InferenceSession:
         return open_conventional(self.bundle)
 
-    def predict(self, video: str | Path, *, regime: Target | str = REGIME) -> Prediction:
+    def predict(
+        self, video: str | Path, *, regime: Target | str = REGIME, tell: Callable[[str], None] | None = None
+    ) -> Prediction:
         """Predict one video file: sample clips, run both partitions on each, average the logits.
 
-        Raises VideoError for a file that cannot be used, TargetError for an unknown regime. Clips are taken one at
+        A video that needs a transcode gets one in memory, as in `use_clips`; `tell` is called with the line that says
+        so. Raises VideoError for a file that cannot be used, TargetError for an unknown regime. Clips are taken one at
         a time, so memory does not grow with the video.
         """
         watch = _Stopwatch()
-        logits, tally = [], Tally(self.bundle)
-        for clip in watch.each("ingest", sample_clips(video, self.bundle.manifest.preprocessing)):
-            with watch("spiking"):
-                traces = self.simulate(clip)
-            with watch("bridge"):
-                potentials = self.cross(traces)
-            with watch("conventional"):
-                logits.append(self.classify(clip, potentials))
-            tally.add(traces)
-        work = tally.result()
-        mean = np.asarray(logits).mean(axis=0)
+
+        def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
+            logits, tally = [], Tally(self.bundle)
+            for clip in watch.each("ingest", clips):
+                with watch("spiking"):
+                    traces = self.simulate(clip)
+                with watch("bridge"):
+                    potentials = self.cross(traces)
+                with watch("conventional"):
+                    logits.append(self.classify(clip, potentials))
+                tally.add(traces)
+            return np.asarray(logits).mean(axis=0), tally.result()
+
+        (mean, work), transcoded = use_clips(video, self.bundle.manifest.preprocessing, run, tell)
         order = np.argsort(-mean, kind="stable")
         return Prediction(
             labels=tuple(self.bundle.manifest.labels[i] for i in order),
             scores=_softmax(mean)[order],
             logits=mean,
-            clips=len(logits),
+            clips=work.clips,
             energy=estimate_energy(work.counts, regime),
             work=work,
             timings=watch.seconds(),
+            transcoded=transcoded,
         )
 
     def simulate(self, clip: Clip, record: Sequence[str] = ()) -> dict[str, Trace]:
@@ -133,6 +150,57 @@ def open_bundle(path: str | Path, *, backend: str = "integer") -> Runtime:
     """
     require_backend(backend)
     return Runtime(read_bundle(path), backend)
+
+
+def use_clips(
+    video: str | Path,
+    preprocessing: Preprocessing,
+    use: Callable[[Iterator[Clip]], Result],
+    tell: Callable[[str], None] | None = None,
+) -> tuple[Result, bool]:
+    """What `use` makes of a video's clips, and whether they are those of a copy that was transcoded in memory.
+
+    Where the video needs a transcode, be it found out in its middle, `use` starts over with all the clips of the copy,
+    and what it made of the video's own is dropped. `tell`, if given, is then called once with the line that says so.
+    Raises what `sample_clips` and `transcode` raise, and VideoError for a video shorter than a clip.
+    """
+    try:
+        return use(sample_clips(video, preprocessing)), False
+    except TranscodeNeeded as error:
+        reason = str(error).removeprefix(f"{video}: ").partition(";")[0]
+    return use(_transcoded_clips(video, preprocessing, reason, tell)), True
+
+
+def transcoding_recipe(preprocessing: Preprocessing) -> Recipe:
+    """A clip a GOP, and no picture smaller than the clips want it: 340x256, or larger in that shape."""
+    usual = Recipe()
+    height = max(usual.height, preprocessing.short_side)
+    return Recipe(width=height * usual.width // usual.height, height=height, gop=preprocessing.steps + 1)
+
+
+def _transcoded_clips(
+    video: str | Path, preprocessing: Preprocessing, reason: str, tell: Callable[[str], None] | None
+) -> Iterator[Clip]:
+    recipe = transcoding_recipe(preprocessing)
+    with _Copy(max_size=SPOOL) as spool:
+        spool.name, copy = str(video), cast(BinaryIO, spool)
+        with disk_errors(Path(tempfile.gettempdir())):
+            frames = transcode(video, copy, recipe)
+        if frames < recipe.gop:
+            raise VideoError(
+                f"{video}: too short, a clip takes {recipe.gop} frames and it has {frames}; give a longer video"
+            )
+        if tell:
+            tell(
+                f"{video}: transcoded in memory to MPEG-4, {recipe.width}x{recipe.height}, GOP {recipe.gop} ({reason})"
+            )
+        yield from sample_clips(copy, preprocessing)
+
+
+class _Copy(tempfile.SpooledTemporaryFile):
+    """A temporary file that errors call by the name of its original."""
+
+    name = ""
 
 
 class _Stopwatch:

@@ -1,6 +1,9 @@
-"""A picture of the compressed domain, after the paper's Figure 2: an I-frame, and the P-frames traced back to it."""
+"""A picture of the compressed domain, after the paper's Figure 2: raw motion and residual beside the accumulated."""
 
+import math
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +14,91 @@ from hybridnet.files import whole_file
 from hybridnet.video import Gop, Preprocessing, choose_gops, probe, read_gops
 
 POSITIONS = (1, 4, 8, 11)  # P-frames drawn, 1-based
-LIMIT = 20  # pixels of motion at full colour, the network's own limit
+MOST_GOPS = 8  # in one picture, which would be taller than it is worth
+LEAST_LIMIT = 4  # pixels of motion at full colour, however still the video
 GAIN = 2  # residuals are drawn at twice their size around mid-grey
-DPI = 110
-COLUMN = 1.9  # inches
 GREY = "#555555"
+HAIRLINE = np.full((1, 1, 3), 208, np.uint8)
+
+# Lengths in pixels of the PNG. A small video is enlarged by a whole number, so that its pixels stay squares.
+DPI = 100
+PANEL = 256  # the longer side of a panel, at most
+CELL = (44, 34)  # room for a panel, at least: its column's title, its row's
+MARGIN = 16
+GAP = 6
+PAIR_GAP = 18  # between motion and residual
+TITLE = 78  # height of the picture's three lines
+HEADING = 46  # height of a GOP's line and its columns' titles
+BLOCK_GAP = 22
+LABEL = 92  # width of the rows' titles
+WHEEL = 200  # side of the square around the colour wheel
 
 
-def draw_gop(video: Path, png: Path, *, gop: int | None = None) -> int:
-    """Draw one GOP of `video` into `png`, which appears whole or not at all; returns the GOP's index.
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """What is drawn of one GOP, of N P-frames; its pixels are thinned out where there are more than can be seen.
 
-    gop   0-based; None for the first with all of POSITIONS, or the first of all if none is so long
+    heading     its index and its frames, in words
+    iframe      uint8 (H,W,3) RGB
+    positions   N of POSITIONS
+    motion      int16 (2,N,H,W,2), raw and accumulated, (x,y) pixels
+    residual    int16 (2,N,H,W,3), raw and accumulated, RGB
+    """
+
+    heading: str
+    iframe: np.ndarray
+    positions: tuple[int, ...]
+    motion: np.ndarray
+    residual: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A figure measured in pixels from its top left corner."""
+
+    figure: Any
+    width: int
+    height: int
+
+    def axes(self, x: float, y: float, width: int, height: int) -> Any:
+        axes = self.figure.add_axes(
+            (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
+        )
+        axes.set_axis_off()
+        return axes
+
+    def image(self, x: float, y: float, width: int, height: int, pixels: np.ndarray) -> None:
+        # A hairline around it, for motion at rest is as white as the page.
+        self.axes(x - 1, y - 1, width + 2, height + 2).imshow(HAIRLINE, aspect="auto")
+        self.axes(x, y, width, height).imshow(pixels, interpolation="nearest", aspect="auto")
+
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        style = {"fontsize": 8, "color": GREY, "va": "center", **style}
+        self.figure.text(x / self.width, 1 - y / self.height, text, parse_math=False, **style)
+
+
+def draw_gops(video: Path, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
+    """Draw GOPs of `video` into `png`, which appears whole or not at all; returns the indices of the GOPs, ascending.
+
+    gops   0-based, up to MOST_GOPS, in any order; if empty, the first with all of POSITIONS, or the first of all if
+           none is so long
 
     Raises BackendError without matplotlib, VideoError for a video or GOP that cannot be drawn, OutputError for a place
     that cannot be written.
     """
     figure_class, canvas_class = _matplotlib()
-    if gop is None:
-        lengths = probe(video).gop_lengths
-        gop = next(iter(choose_gops(lengths, Preprocessing(size=1, short_side=1, triplets=max(1, len(lengths))))), 0)
-    content = next(read_gops(video, gops=[gop], max_p=POSITIONS[-1]))
+    drawn = sorted(set(gops)) or [_first_full_gop(video)]
+    if len(drawn) > MOST_GOPS:
+        raise VideoError(f"{video}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop")
+    blocks = _read_blocks(video, drawn)
     figure = figure_class(dpi=DPI, facecolor="white")
     canvas_class(figure)
-    _compose(figure, content, f"{video.name}, GOP {gop}")
+    _compose(figure, _title(video), blocks)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a file name may be in any script
         with whole_file(png) as work:
             figure.savefig(work, format="png")
-    return gop
+    return drawn
 
 
 def _matplotlib() -> tuple[Any, Any]:
@@ -51,54 +111,120 @@ def _matplotlib() -> tuple[Any, Any]:
     return Figure, FigureCanvasAgg
 
 
-def _compose(figure: Any, gop: Gop, title: str) -> None:
-    """The I-frame on the left with the colour wheel under it, then a column a P-frame: motion above residual."""
-    shown = [k for k, position in enumerate(gop.positions) if position in POSITIONS]
-    if not shown:
-        raise VideoError(f"{title}: has no P-frame to draw; choose another with --gop")
-    height, width = gop.iframe.shape[:2]
-    row = min(max(COLUMN * height / width, 0.9), 3.8)
-    figure.set_size_inches((len(shown) + 1) * (COLUMN + 0.12) + 0.3, 2 * row + 1.15)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=11, parse_math=False)
-    grid = figure.add_gridspec(2, len(shown) + 1, left=0.02, right=0.98, bottom=0.03, top=1 - 0.62 / (2 * row + 1.15),
-                               wspace=0.06, hspace=0.3 / row)  # fmt: skip
-    _panel(figure.add_subplot(grid[0, 0]), gop.iframe, "I-frame")
-    _legend(figure.add_subplot(grid[1, 0]))
-    for column, k in enumerate(shown, start=1):
-        position = int(gop.positions[k])
-        _panel(figure.add_subplot(grid[0, column]), motion_colours(gop.motion[k]), f"P{position}: accumulated motion")
-        _panel(figure.add_subplot(grid[1, column]), residual_colours(gop.residual[k]), "accumulated residual")
+def _first_full_gop(video: Path) -> int:
+    lengths = probe(video).gop_lengths
+    return next(iter(choose_gops(lengths, Preprocessing(size=1, short_side=1, triplets=max(1, len(lengths))))), 0)
 
 
-def _panel(axes: Any, pixels: np.ndarray, title: str) -> None:
-    axes.imshow(pixels, interpolation="nearest")
-    axes.set_title(title, fontsize=8, color=GREY, pad=3)
-    axes.set_axis_off()
+def _read_blocks(video: Path, gops: list[int]) -> list[_Block]:
+    raw = read_gops(video, gops=gops, positions=POSITIONS, accumulate=False)
+    accumulated = read_gops(video, gops=gops, positions=POSITIONS)
+    return [_block(video, *found) for found in zip(gops, raw, accumulated, strict=True)]
 
 
-def _legend(axes: Any) -> None:
+def _block(video: Path, index: int, raw: Gop, accumulated: Gop) -> _Block:
+    if not raw.positions.size:
+        raise VideoError(f"{video}: GOP {index} has no P-frame to draw; choose another with --gop")
+    step = -(-max(raw.iframe.shape) // (2 * PANEL))
+    return _Block(
+        heading=f"GOP {index}: frames {raw.start} to {raw.start + raw.length - 1}",
+        iframe=raw.iframe[::step, ::step],
+        positions=tuple(raw.positions.tolist()),
+        motion=np.stack([gop.motion[:, ::step, ::step] for gop in (raw, accumulated)]),
+        residual=np.stack([gop.residual[:, ::step, ::step] for gop in (raw, accumulated)]),
+    )
+
+
+def _title(video: Path) -> str:
+    return "".join(character if character.isprintable() else "?" for character in video.name)
+
+
+def _compose(figure: Any, title: str, blocks: list[_Block]) -> None:
+    """A title, then a block a GOP: the I-frame on the left, a column a P-frame; the wheel under the first I-frame."""
+    height, width = blocks[0].iframe.shape[:2]
+    scale = PANEL / max(height, width)
+    scale = scale if scale < 1 else int(scale)
+    panel = max(1, round(width * scale)), max(1, round(height * scale))
+    cell = max(panel[0], CELL[0]), max(panel[1], CELL[1])
+    first = max(panel[0], WHEEL)
+    columns = max(len(block.positions) for block in blocks)
+    rows_height = 4 * cell[1] + 2 * GAP + PAIR_GAP
+    first_height = max(rows_height, cell[1] + GAP + WHEEL)
+    sheet = _Sheet(
+        figure,
+        width=2 * MARGIN + first + LABEL + columns * (cell[0] + GAP),
+        height=TITLE + len(blocks) * (HEADING + BLOCK_GAP) + first_height + (len(blocks) - 1) * rows_height,
+    )
+    figure.set_size_inches(sheet.width / DPI, sheet.height / DPI)
+    letters = (sheet.width - 2 * MARGIN) // 10
+    short = title if len(title) <= letters else f"{title[: letters - 1]}\u2026"
+    sheet.text(MARGIN, 20, short, fontsize=11, color="black")
+    sheet.text(MARGIN, 42, "raw: from the frame before; accumulated: from the I-frame")
+    sheet.text(MARGIN, 58, f"residual at {GAIN} times its size, grey where it is zero")
+    limit = motion_limit([block.motion[1] for block in blocks])
+    top = TITLE
+    for block in blocks:
+        _draw_block(sheet, top, block, limit, panel, cell, first)
+        if block is blocks[0]:
+            _draw_wheel(sheet, MARGIN + (first - WHEEL) / 2, top + HEADING + cell[1] + GAP, limit)
+        top += HEADING + (first_height if block is blocks[0] else rows_height) + BLOCK_GAP
+
+
+def _draw_block(
+    sheet: _Sheet, top: int, block: _Block, limit: int, panel: tuple[int, int], cell: tuple[int, int], first: int
+) -> None:
+    """One GOP from `top` down; `panel` and `cell` are (width, height), `first` is the width of the I-frame's column."""
+    sheet.text(MARGIN, top + 10, block.heading, fontsize=9, color="black")
+    y = top + HEADING
+    sheet.text(MARGIN + first / 2, y - 10, "I-frame", ha="center")
+    sheet.image(MARGIN + (first - panel[0]) // 2, y + (cell[1] - panel[1]) // 2, *panel, block.iframe)
+    left = MARGIN + first + LABEL + GAP
+    for column, position in enumerate(block.positions):
+        sheet.text(left + column * (cell[0] + GAP) + cell[0] / 2, y - 10, f"P{position}", ha="center")
+    rows = [
+        ("raw\nmotion", [motion_colours(motion, limit) for motion in block.motion[0]]),
+        ("accumulated\nmotion", [motion_colours(motion, limit) for motion in block.motion[1]]),
+        ("raw\nresidual", [residual_colours(residual) for residual in block.residual[0]]),
+        ("accumulated\nresidual", [residual_colours(residual) for residual in block.residual[1]]),
+    ]
+    for row, (label, pictures) in enumerate(rows):
+        sheet.text(left - GAP - 2, y + cell[1] / 2, label, ha="right", multialignment="right")
+        for column, pixels in enumerate(pictures):
+            x = left + column * (cell[0] + GAP)
+            sheet.image(x + (cell[0] - panel[0]) // 2, y + (cell[1] - panel[1]) // 2, *panel, pixels)
+        y += cell[1] + (PAIR_GAP if row == 1 else GAP)
+
+
+def _draw_wheel(sheet: _Sheet, x: float, y: float, limit: int) -> None:
     """The colour wheel: motion of every direction, to the limit at its rim."""
-    y, x = np.mgrid[-LIMIT:LIMIT:161j, -LIMIT:LIMIT:161j]
-    wheel = motion_colours(np.stack([x, y], axis=-1))
-    inside = np.hypot(x, y)[..., None] <= LIMIT
-    axes.imshow(np.where(inside, wheel, 255), interpolation="nearest", extent=(-1, 1, 1, -1))
-    axes.set_xlim(-1.75, 1.75)
-    axes.set_ylim(1.75, -1.75)
-    for place, text in (((0, -1.25), "up"), ((0, 1.25), "down"), ((-1.4, 0), "left"), ((1.4, 0), "right")):
-        axes.text(*place, text, ha="center", va="center", fontsize=7, color=GREY)
-    axes.text(0, 1.62, f"rim: {LIMIT} px and more", ha="center", va="center", fontsize=7, color=GREY)
-    axes.set_title("motion since the I-frame", fontsize=8, color=GREY, pad=3)
-    axes.set_axis_off()
+    axes = sheet.axes(x, y, WHEEL, WHEEL)
+    dy, dx = np.mgrid[-1:1:241j, -1:1:241j]
+    wheel = motion_colours(limit * np.stack([dx, dy], axis=-1), limit)
+    axes.imshow(np.where(np.hypot(dx, dy)[..., None] <= 1, wheel, 255), interpolation="nearest", extent=(-1, 1, 1, -1))
+    axes.set_xlim(-1.7, 1.7)
+    axes.set_ylim(1.8, -1.6)
+    for place, text in (((0, -1.2), "up"), ((0, 1.2), "down"), ((-1.35, 0), "left"), ((1.35, 0), "right")):
+        axes.text(*place, text, ha="center", va="center", fontsize=8, color=GREY)
+    axes.text(0, 1.6, f"rim: {limit} px and more", ha="center", va="center", fontsize=8, color=GREY)
 
 
-def motion_colours(motion: np.ndarray) -> np.ndarray:
+def motion_limit(motions: Sequence[np.ndarray]) -> int:
+    """Pixels of motion at full colour: the 99th percentile of its length, rounded up, at least LEAST_LIMIT.
+
+    motions   accumulated motion, (...,2) each, (x,y) in pixels
+    """
+    lengths = [np.hypot(motion[..., 0], motion[..., 1], dtype=np.float64).ravel() for motion in motions]
+    return max(LEAST_LIMIT, math.ceil(np.percentile(np.concatenate(lengths), 99, method="inverted_cdf")))
+
+
+def motion_colours(motion: np.ndarray, limit: int) -> np.ndarray:
     """Motion (H,W,2), (x,y) in pixels, as uint8 (H,W,3) RGB.
 
     Direction is the hue, red at +x and growing toward +y (down); length is the saturation, white at rest and full
-    from LIMIT on.
+    from `limit` on.
     """
     x, y = motion[..., 0].astype(np.float64), motion[..., 1].astype(np.float64)
-    saturation = np.minimum(np.hypot(x, y) / LIMIT, 1.0)[..., None]
+    saturation = np.minimum(np.hypot(x, y) / limit, 1.0)[..., None]
     # Each channel of a pure hue is 1 within 60 degrees of its own angle and falls to 0 over the next 60.
     angle = (np.degrees(np.arctan2(y, x)) % 360)[..., None]
     distance = np.abs((angle - np.array([0, 120, 240]) + 180) % 360 - 180)

@@ -1,6 +1,7 @@
 """What a video file is to the toolkit: its compressed structure in words, and what would be done with it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from deploy.console import print_json, show
-from deploy.video_picture import draw_gop
+from deploy.video_picture import draw_gops
 from hybridnet.errors import VideoError
+from hybridnet.files import landing
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
 from hybridnet.video.probe import REMEDY, require_motion_vectors
 
@@ -48,19 +50,24 @@ def is_video(path: Path) -> bool:
         raise VideoError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 
 
-def inspect_video(path: Path, png: Path | None, gop: int | None, as_json: bool) -> None:
-    """Show a video's facts and, with `png`, draw GOP `gop`; VideoError for a file that is no video."""
-    if gop is not None and png is None:
-        raise VideoError(f"{path}: --gop {gop} chooses what --png draws; give --png FILE too")
+def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bool) -> None:
+    """Show a video's facts and, with `png`, draw `gops`, or the first full one if it is empty.
+
+    Raises VideoError for a file that is no video, OutputError for a `png` that cannot be written.
+    """
+    if gops and png is None:
+        raise VideoError(f"{path}: --gop {gops[0]} chooses what --png draws; give --png FILE too")
+    if png is not None:
+        landing(png)  # a long video is examined only if there is a place for its picture
     facts = examine_video(path)
-    drawn = None if png is None else draw_gop(path, png, gop=gop)
+    drawn = [] if png is None else draw_gops(path, png, gops=gops)
     if as_json:
-        picture = {} if png is None else {"png": str(png), "gop": drawn}
+        picture = {} if png is None else {"png": str(png), "gops": drawn}
         print_json({**video_dict(path, facts), **picture})
         return
     show(*video_lines(path, facts))
     if png is not None:
-        show(f"wrote {png}: GOP {drawn}")
+        show(f"wrote {png}: GOP{'' if len(drawn) == 1 else 's'} {', '.join(map(str, drawn))}")
 
 
 def examine_video(path: Path) -> VideoFacts:

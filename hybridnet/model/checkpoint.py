@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hybridnet.errors import CheckpointError, HybridnetError
-from hybridnet.files import write_whole
+from hybridnet.files import landing, write_whole
 from hybridnet.model.config import ModelConfig
 from hybridnet.model.network import HybridNet
 
@@ -45,8 +45,10 @@ def save_checkpoint(
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: training notes cannot be written as JSON: {error}") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    beside = path.with_suffix(".json")
+    landing(beside)  # before half of the pair is written
     write_whole(path, save(tensors))
-    write_whole(path.with_suffix(".json"), text.encode())
+    write_whole(beside, text.encode())
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

@@ -7,16 +7,19 @@ from hybridnet.video.gop import Gop
 from hybridnet.video.probe import VideoInfo, probe
 from hybridnet.video.reader import read_gops
 from hybridnet.video.sampling import Clip, Preprocessing, choose_gops, make_clip, sample_clips, uniform_indices
+from hybridnet.video.transcode import Recipe, transcode
 
 __all__ = [
     "Clip",
     "Gop",
     "Preprocessing",
+    "Recipe",
     "VideoInfo",
     "choose_gops",
     "make_clip",
     "probe",
     "read_gops",
     "sample_clips",
+    "transcode",
     "uniform_indices",
 ]

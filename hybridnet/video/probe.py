@@ -24,7 +24,7 @@ MOTION_VECTOR_CODECS = frozenset(
 
 VideoSource = str | os.PathLike[str] | BinaryIO  # a path, or a seekable file object, read from its start
 
-REMEDY = "transcode it to MPEG-4 without B-frames: ffmpeg -i IN -c:v mpeg4 -g 12 -bf 0 -q:v 5 OUT.mp4"
+REMEDY = "transcode it: hybridnet prepare VIDEO -o CACHE"
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,13 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
-def demux(source: VideoSource, container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    """The stream's packets in file order, one per coded frame; VideoError where the file breaks off."""
+def demux(source: VideoSource, container: InputContainer, stream: VideoStream, first: int = 0) -> Iterator[av.Packet]:
+    """The stream's packets in file order, one per coded frame; VideoError where the file breaks off.
+
+    first   number of the packet that comes next, for the error to count from
+    """
     packets = container.demux(stream)
-    count = 0
+    count = first
     while True:
         try:
             packet = next(packets, None)

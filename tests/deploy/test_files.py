@@ -12,6 +12,11 @@ from deploy.files import ArrayArchive, inside, whole_folder
 from hybridnet.errors import BundleError, OutputError
 
 
+def identities(folder: Path) -> dict[str, tuple[int, int]]:
+    """The inode and the time of the last write of everything in a folder, links not followed."""
+    return {path.name: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in folder.iterdir()}
+
+
 def test_folder_appears_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "bundle"
     with whole_folder(target, "marker") as work:
@@ -36,6 +41,40 @@ def test_folder_of_others_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists and is not a bundle"), whole_folder(tmp_path / "photos", "marker"):
         pass
     assert os.listdir(tmp_path) == ["photos"]
+
+
+def test_a_link_to_a_folder_of_ours_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    for content in ("old", "new"):
+        with whole_folder(tmp_path / "link", "marker") as work:
+            (work / "marker").write_text(content)
+    assert os.readlink(tmp_path / "link") == "far"
+    assert (tmp_path / "far" / "marker").read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["far", "link"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fifo", "fifo: is a FIFO, not a folder"),
+        ("file", "file: is a file, not a folder"),
+        ("to_file", "to_file: is a symbolic link to a file, not a folder"),
+        ("dangling", "dangling: is a symbolic link to none, which does not exist"),
+        ("loop", "loop: cannot be written .*links that lead in a circle"),
+        ("file/out", "file/out: cannot be written .Not a directory"),
+    ],
+)
+def test_only_a_folder_is_replaced(tmp_path: Path, name: str, words: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("kept")
+    for link, leads_to in [("to_file", "file"), ("dangling", "none"), ("loop", "loop")]:
+        (tmp_path / link).symlink_to(leads_to)
+    before = identities(tmp_path)
+    with pytest.raises(OutputError, match=words) as refused, whole_folder(tmp_path / name, "marker"):
+        pytest.fail("the refusal came too late")
+    assert len(str(refused.value).splitlines()) == 1
+    assert identities(tmp_path) == before
 
 
 def test_failure_leaves_nothing_and_keeps_the_old(tmp_path: Path) -> None:

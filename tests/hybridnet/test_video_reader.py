@@ -15,7 +15,7 @@ from hybridnet.video import Gop, probe, read_gops
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
-TRANSCODE = "ffmpeg -i IN -c:v mpeg4 -g 12 -bf 0 -q:v 5 OUT.mp4"
+TRANSCODE = "hybridnet prepare VIDEO -o CACHE"
 
 
 def assert_same(gop: Gop, other: Gop) -> None:

@@ -1,0 +1,137 @@
+"""A cache of prepared videos: its index, a line per source, its lock, and what a killed run leaves in it.
+
+Whatever moment a run is killed at, the AVIs in the cache are whole and the index is good up to its last line, which
+may be torn. An AVI whose line was never written tells by its metadata what it is, see `prepare`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hybridnet.errors import OutputError, VideoError
+from hybridnet.files import disk_errors, write_whole
+from hybridnet.video import Recipe
+
+INDEX = "index.jsonl"
+LOCK = ".lock"
+LEFTOVER = re.compile(r"\.(.+\.avi|index\.jsonl)\.[a-z0-9_]{8}")  # what `whole_file` calls its unfinished files
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of one source: a line of the index, all but `new`.
+
+    source        path as it was given
+    size          bytes of the source
+    mtime_ns      when the source was last changed, nanoseconds since 1970
+    sha256        hex hash of the source; "" if it could not be read, and then it is tried again next time
+    recipe        how it was transcoded, or should have been
+    output        path of the AVI in the cache, with "/" between folders; "" if rejected
+    codec         FFmpeg's name of the source's codec; "" if rejected
+    frames_in     coded frames of the source; more than `frames` where some were damaged or never meant to be shown
+    frames, gops  how many there are in the AVI
+    intra_share   mean share of its P-frames' area without motion vectors, 0..1; None without P-frames
+    error         why the source was rejected, None if it was not
+    new           whether this run decided it, rather than found it in the cache
+    """
+
+    source: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    recipe: Recipe
+    output: str = ""
+    codec: str = ""
+    frames_in: int = 0
+    frames: int = 0
+    gops: int = 0
+    intra_share: float | None = None
+    error: str | None = None
+    new: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, as in the index."""
+        fields = asdict(self)
+        del fields["new"]
+        return fields
+
+
+@contextmanager
+def locked_cache(cache: Path) -> Iterator[None]:
+    """The folder `cache`, made if need be, for one run alone; the system drops the lock when the process ends.
+
+    Raises OutputError if another run has it, or if it cannot be written.
+    """
+    import fcntl  # POSIX only, and nothing else here is
+
+    with disk_errors(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / LOCK).open("wb")
+    with lock:
+        with disk_errors(cache):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{cache}: another `prepare` is writing to it; wait for its end") from None
+        yield
+
+
+def sweep(cache: Path) -> None:
+    """Remove what a killed run left unfinished."""
+    for folder, _, names in os.walk(cache):
+        for name in names:
+            if LEFTOVER.fullmatch(name):
+                Path(folder, name).unlink(missing_ok=True)
+
+
+def read_index(cache: Path) -> dict[str, Entry]:
+    """The last entry of every source, by source; the index is rewritten if it says more, or if its end is torn.
+
+    Raises OutputError for an index that another program wrote, or that cannot be read or rewritten.
+    """
+    path = cache / INDEX
+    with disk_errors(path):
+        data = path.read_bytes() if path.exists() else b""
+    *lines, tail = data.split(b"\n")
+    entries: dict[str, Entry] = {}
+    owners: dict[str, str] = {}
+    for number, line in enumerate([*lines, tail], start=1):
+        entry = _parse(line)
+        if entry is None:
+            if number <= len(lines):
+                raise OutputError(f"{path}: line {number} is no entry of a cache; choose another folder or remove it")
+            continue  # torn, or the nothing behind the last line
+        entries.pop(entry.source, None)
+        if entry.output:
+            entries.pop(owners.get(entry.output, ""), None)
+            owners[entry.output] = entry.source
+        entries[entry.source] = entry
+    if tail or len(entries) < len(lines):
+        write_whole(path, b"".join(map(_line, entries.values())))
+    return entries
+
+
+def append_entry(cache: Path, entry: Entry) -> None:
+    """Put an entry at the end of the index, on the disk when this returns; OutputError if it cannot be written."""
+    path = cache / INDEX
+    with disk_errors(path), path.open("ab") as index:
+        index.write(_line(entry))
+        index.flush()
+        os.fsync(index.fileno())
+
+
+def _line(entry: Entry) -> bytes:
+    return json.dumps(entry.to_dict()).encode() + b"\n"
+
+
+def _parse(line: bytes) -> Entry | None:
+    try:
+        fields = json.loads(line)
+        return Entry(**{**fields, "recipe": Recipe(**fields["recipe"])}, new=False)
+    except (ValueError, TypeError, KeyError, RecursionError, VideoError):
+        return None

@@ -1,0 +1,127 @@
+"""Loops over motion blocks and pixels, compiled: the part of the ingest that has to run at the decoder's own speed.
+
+A moving block is a row of `moves`, int64 (n,6): left, top, right, bottom, the pixels that it covers, and shift_x,
+shift_y, so that its pixel (x, y) comes from (x - shift_x, y - shift_y) of the frame before. Both lie in the picture.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+ONE = np.uintp(1)
+BAND = 32  # rows
+
+
+@njit(cache=True, nogil=True)
+def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture, rows, residual):
+    """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
+
+    next_motion = motion and next_picture = picture, except in every moving block, where pixel (y,x) is
+
+        next_motion[y,x] = motion[y - shift_y, x - shift_x] + vector
+        next_picture[y,x] = picture[y - shift_y, x - shift_x]
+
+    and residual = rows - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what a block adds is
+    its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2), float32 or int16; the warped
+    pictures are uint8 (H,3 * W), `rows` is uint8 (H,N), N >= 3 * W, `residual` int16 (H,W,3). Without pictures, or
+    without residual, these are empty.
+
+    Returns the share of the picture, 0..1, that no block covers, moving or not.
+    """
+    height, width = motion.shape[:2]
+    moves = np.empty((len(vectors), 6), np.int64)
+    adds = np.empty((len(vectors), 2), motion.dtype)
+    count, covered = _list_moves(vectors, height, width, fractions, moves, adds)
+    _move(moves[:count], adds[:count], motion, next_motion, picture, next_picture, rows, residual)
+    return max(1.0 - covered / (height * width), 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _list_moves(vectors, height, width, fractions, moves, adds):
+    """Fill `moves`, and `adds` with what each adds to its pixels' motion; neighbours alike are joined.
+
+    Only blocks whose vector is not zero, cut to what has both ends in the picture. Returns how many there are, and the
+    pixels that all blocks cover.
+    """
+    count, covered = 0, 0
+    for block in vectors:
+        left, right = max(block.dst_x - block.w // 2, 0), min(block.dst_x + block.w // 2, width)
+        top, bottom = max(block.dst_y - block.h // 2, 0), min(block.dst_y + block.h // 2, height)
+        covered += max(right - left, 0) * max(bottom - top, 0)
+        shift_x, shift_y = block.dst_x - block.src_x, block.dst_y - block.src_y
+        add_x, add_y = float(shift_x), float(shift_y)
+        if fractions:
+            scale = max(block.motion_scale, 1)  # a decoder without fractions may leave it at 0
+            add_x, add_y = -block.motion_x / scale, -block.motion_y / scale
+            shift_x, shift_y = math.ceil(add_x - 0.5), math.ceil(add_y - 0.5)
+        if add_x == 0 and add_y == 0:
+            continue
+        left, right = max(left, shift_x), min(right, width + shift_x)
+        top, bottom = max(top, shift_y), min(bottom, height + shift_y)
+        if left >= right or top >= bottom:
+            continue
+        if count:
+            before, add = moves[count - 1], adds[count - 1]
+            follows = before[2] == left and before[1] == top and before[3] == bottom
+            shifted = before[4] == shift_x and before[5] == shift_y
+            if follows and shifted and add[0] == add_x and add[1] == add_y:
+                before[2] = right
+                continue
+        moves[count, 0], moves[count, 1], moves[count, 2], moves[count, 3] = left, top, right, bottom
+        moves[count, 4], moves[count, 5] = shift_x, shift_y
+        adds[count, 0], adds[count, 1] = add_x, add_y
+        count += 1
+    return count, covered
+
+
+@njit(cache=True, nogil=True)
+def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residual):
+    height, width = motion.shape[:2]
+    pitch, warps, subtracts = np.uintp(rows.shape[1]), picture.size > 0, residual.size > 0
+    source, target = motion.reshape(-1), next_motion.reshape(-1)
+    pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
+    frame, difference = rows.reshape(-1), residual.reshape(-1)
+    # Band by band, so that what a step has written is still in the processor's nearest cache for the next; flat and
+    # unsigned, so that the compiler works on many pixels at once.
+    for top in range(0, height, BAND):
+        bottom = min(top + BAND, height)
+        for i in range(np.uintp(2 * width * top), np.uintp(2 * width * bottom)):
+            target[i] = source[i]
+        if warps:
+            for i in range(np.uintp(3 * width * top), np.uintp(3 * width * bottom)):
+                next_pixels[i] = pixels[i]
+        for k in range(len(moves)):
+            first, last = max(moves[k, 1], top), min(moves[k, 3], bottom)
+            left, shift_x, shift_y, add_x, add_y = moves[k, 0], moves[k, 4], moves[k, 5], adds[k, 0], adds[k, 1]
+            size = moves[k, 2] - left
+            for y in range(first, last):
+                to, start = y * width + left, (y - shift_y) * width + left - shift_x
+                to_2, start_2 = np.uintp(2 * to), np.uintp(2 * start)
+                for i in range(np.uintp(2 * size)):
+                    target[to_2 + i] = source[start_2 + i] + (add_y if i & ONE else add_x)
+                if warps:
+                    to_3, start_3 = np.uintp(3 * to), np.uintp(3 * start)
+                    for i in range(np.uintp(3 * size)):
+                        next_pixels[to_3 + i] = pixels[start_3 + i]
+        if subtracts:
+            for y in range(top, bottom):
+                start_frame, start_3 = np.uintp(y) * pitch, np.uintp(3 * y * width)
+                for i in range(np.uintp(3 * width)):
+                    difference[start_3 + i] = np.int16(frame[start_frame + i]) - np.int16(next_pixels[start_3 + i])
+
+
+@njit(cache=True, nogil=True)
+def subtract_nearest(rows, iframe, motion, residual):
+    """residual = picture - iframe at the whole pixel nearest to i - motion, halves up, held at the picture's edge.
+
+    `rows` uint8 (H,N), N >= 3 * W; `iframe` uint8 (H,3 * W); `motion` float32 (H,W,2); `residual` int16 (H,W,3).
+    """
+    height, width = motion.shape[:2]
+    for y in range(height):
+        for x in range(width):
+            from_x = min(max(int(np.floor(x - motion[y, x, 0] + 0.5)), 0), width - 1)
+            from_y = min(max(int(np.floor(y - motion[y, x, 1] + 0.5)), 0), height - 1)
+            for channel in range(3):
+                source = iframe[from_y, 3 * from_x + channel]
+                residual[y, x, channel] = np.int16(rows[y, 3 * x + channel]) - np.int16(source)

@@ -1,0 +1,153 @@
+"""A decoder that gives up its motion vectors: the frames of one GOP's packets, all of them and no other's."""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import cast
+
+import av
+import numpy as np
+from av.codec.context import Flags2
+from av.sidedata.sidedata import SideDataContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from hybridnet.errors import TranscodeNeeded, VideoError
+from hybridnet.video.probe import REMEDY, VideoSource, require_motion_vectors, source_name
+
+# FFmpeg's AVMotionVector (libavutil/motion_vector.h), padded as the C compiler pads it.
+MOTION_VECTOR = np.dtype(
+    [
+        *(("source", "i4"), ("w", "u1"), ("h", "u1")),
+        *(("src_x", "i2"), ("src_y", "i2"), ("dst_x", "i2"), ("dst_y", "i2")),
+        *(("flags", "u8"), ("motion_x", "i4"), ("motion_y", "i4"), ("motion_scale", "u2")),
+    ],
+    align=True,
+)
+NO_VECTORS = np.empty(0, MOTION_VECTOR)
+
+
+class GopDecoder:
+    """Decodes GOP after GOP of a stream, and is emptied between them.
+
+    No frame strays into the neighbouring GOP, whatever the decoder's delay, and a GOP reads the same alone as in
+    sequence.
+
+    corrupt   True if damage was met in the GOP decoded last
+    """
+
+    def __init__(self, source: VideoSource, context: VideoCodecContext, options: Mapping[str, str]) -> None:
+        self.corrupt = False
+        self._name = source_name(source)
+        self._context = context
+        self._shape: tuple[int, int] | None = None
+        # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
+        context.options = dict(options)
+        context.thread_type = "NONE"
+        context.thread_count = 1
+        context.open()
+
+    def decode(self, index: int, head: list[av.Packet], rest: Iterable[av.Packet]) -> Generator[VideoFrame]:
+        """The frames of GOP `index`, the I-frame first, as many as `head` has packets.
+
+        head   the packets that hold the frames wanted; a packet holds one frame
+        rest   the packets after them, taken only where a decoder with delay needs more packets than it gives frames
+
+        Raises VideoError if no frame can be decoded, TranscodeNeeded for a GOP that does not begin with an I-frame, a
+        B-frame, or a change of the picture's size. Close the iterator, or use it up, before the next GOP.
+        """
+        self.corrupt = False
+        try:
+            count = 0
+            for frame in islice(self._decode(chain(head, rest), head[0]), len(head)):
+                self._check(frame, index, first=count == 0)
+                count += 1
+                yield frame
+            if not count:
+                raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
+        finally:
+            self._context.flush_buffers()
+
+    def _decode(self, packets: Iterable[av.Packet], key: av.Packet) -> Iterator[VideoFrame]:
+        for packet in packets:
+            yield from self._decode_packet(packet)
+        # MPEG decoders with delay export no vectors with the frame they are drained of, so the I-frame pushes it out.
+        pushes = self._context.has_b_frames and self._context.codec.canonical_name != "h264"
+        yield from self._decode_packet(key if pushes else None)
+
+    def _decode_packet(self, packet: av.Packet | None) -> Iterator[VideoFrame]:
+        try:
+            frames = self._context.decode(packet)
+        except av.error.FFmpegError:
+            self.corrupt = True
+            return
+        self.corrupt |= packet is not None and packet.is_corrupt
+        for frame in frames:
+            self.corrupt |= frame.is_corrupt
+            yield frame
+
+    def _check(self, frame: VideoFrame, index: int, first: bool) -> None:
+        if first and frame.pict_type != PictureType.I:
+            raise TranscodeNeeded(
+                f"{self._name}: GOP {index} begins with a P-frame, its I-frame is damaged or there is none "
+                f"(intra refresh); {REMEDY}"
+            )
+        if frame.pict_type not in (PictureType.I, PictureType.P):
+            kind = PictureType(frame.pict_type).name
+            raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
+        if self._shape is None:
+            self._shape = (frame.height, frame.width)
+        if (frame.height, frame.width) != self._shape:
+            height, width = self._shape
+            raise TranscodeNeeded(
+                f"{self._name}: picture size changes from {width}x{height} to {frame.width}x{frame.height}; {REMEDY}"
+            )
+
+
+def vector_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
+    """The stream's decoder, exporting motion vectors; VideoError if it cannot."""
+    codec = stream.codec_context.codec.canonical_name
+    require_motion_vectors(source, codec)
+    decoder = GopDecoder(source, stream.codec_context, {"flags2": "+export_mvs"})
+    if not stream.codec_context.flags2 & Flags2.export_mvs:
+        raise VideoError(
+            f"{source_name(source)}: PyAV cannot set {codec} to export motion vectors; install av 17 or later"
+        )
+    return decoder
+
+
+def prediction_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
+    """A second decoder that adds no residual to what motion compensation predicts; VideoError if it is not MPEG-4's."""
+    ours = stream.codec_context
+    if ours.codec.canonical_name != "mpeg4":
+        raise VideoError(
+            f"{source_name(source)}: residual 'codec' is of MPEG-4 only and this is {ours.codec.canonical_name}; "
+            "use 'pixel', or transcode"
+        )
+    context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
+    context.extradata = ours.extradata
+    context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
+    context.width, context.height = ours.width, ours.height
+    return GopDecoder(source, context, {"skip_idct": "nokey"})
+
+
+def motion_vectors(frame: VideoFrame) -> np.ndarray:
+    """The frame's records of MOTION_VECTOR, (n,), a view that keeps the frame alive; empty for an I-frame."""
+    # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
+    vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
+    return NO_VECTORS if vectors is None else np.frombuffer(vectors, MOTION_VECTOR)
+
+
+class RgbRows:
+    """swscale's conversion to RGB, set up once. Every frame goes through it: two converters differ by rounding."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """The frame as rows of RGB bytes, uint8 (H,N), N >= 3 * W with padding; a view of PyAV's buffer."""
+        # One thread: at these sizes starting more costs 2-4 times what they save.
+        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        plane = rgb.planes[0]
+        return np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)

@@ -1,0 +1,50 @@
+"""Equations 1 and 2 with fractions of a pixel: what `accumulate` truncates at every frame, kept.
+
+    T(i, t) = -motion / motion_scale                              the block's vector as the codec has it, pixels
+    D(i, t) = T(i, t) + D(i - round(T(i, t)), t - 1)              round to the nearest whole pixel, halves up in i - T
+    R(i, t) = frame(i, t) - iframe(round(i - D(i, t)))            held at the picture's edge
+
+D is looked up at the nearest pixel, never interpolated: across the edge of a moving thing, a mean of two motions is
+neither. Vectors are multiples of 1/2, 1/4 or 1/8 pixel, so float32 holds every sum exactly.
+"""
+
+import numpy as np
+
+from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
+from hybridnet.video.blocks import follow_blocks, subtract_nearest
+
+
+class SubpixelTracer:
+    """D in fractions of a pixel, and the I-frame; the same use as `accumulate.Tracer`."""
+
+    motion_dtype = np.dtype(np.float32)
+
+    def __init__(self, height: int, width: int) -> None:
+        self.shape = (height, width)
+        self._motion = np.zeros((height, width, 2), np.float32)
+        self._spare = np.empty_like(self._motion)
+        self._picture = NO_ROWS
+
+    def start(self, picture: np.ndarray | None) -> None:
+        """Take a frame as the one to trace back to, and hold on to its picture; without one there is no residual."""
+        self._motion[...] = 0
+        self._picture = NO_ROWS if picture is None else picture
+
+    def follow(
+        self, vectors: np.ndarray, rows: np.ndarray | None, motion: np.ndarray | None, residual: np.ndarray | None
+    ) -> float:
+        """Trace the next frame back, whose picture is `rows`, and write its D and R where they are wanted.
+
+        vectors    records of `decoder.MOTION_VECTOR`, (n,)
+        motion     float32 (H,W,2), written
+        residual   int16 (H,W,3), written; takes `rows`
+
+        Returns the share of the picture, 0..1, that no vector covers.
+        """
+        uncovered = follow_blocks(vectors, True, self._motion, self._spare, NO_ROWS, NO_ROWS, NO_ROWS, NO_RESIDUAL)
+        self._motion, self._spare = self._spare, self._motion
+        if motion is not None:
+            np.copyto(motion, self._motion)
+        if rows is not None and residual is not None:
+            subtract_nearest(rows, self._picture, self._motion, residual)
+        return uncovered
