@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import cast
+from typing import NoReturn, cast
 
 import av
 import numpy as np
@@ -29,24 +29,39 @@ NO_VECTORS = np.empty(0, MOTION_VECTOR)
 
 
 class GopDecoder:
-    """Decodes GOP after GOP of a stream, and is emptied between them.
+    """Decodes GOP after GOP of a stream, each by a decoder of its own.
 
     No frame strays into the neighbouring GOP, whatever the decoder's delay, and a GOP reads the same alone as in
-    sequence.
+    sequence: a decoder that has met damage goes on to decode whole packets otherwise than a new one, flushed or not.
 
     corrupt   True if damage was met in the GOP decoded last
     """
 
-    def __init__(self, source: VideoSource, context: VideoCodecContext, options: Mapping[str, str]) -> None:
+    def __init__(self, source: VideoSource, stream: VideoStream, options: Mapping[str, str]) -> None:
         self.corrupt = False
         self._name = source_name(source)
-        self._context = context
-        self._shape: tuple[int, int] | None = None
+        self._stream = stream.codec_context
+        self._options = options
+
+    def open(self) -> VideoCodecContext:
+        """A new decoder of the stream; VideoError if FFmpeg opens none on its header."""
+        ours = self._stream
+        context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
+        context.extradata = ours.extradata
+        context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
+        context.width, context.height = ours.width, ours.height
         # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
-        context.options = dict(options)
+        context.options = dict(self._options)
         context.thread_type = "NONE"
         context.thread_count = 1
-        context.open()
+        try:
+            context.open()
+        except av.error.FFmpegError as error:
+            raise VideoError(
+                f"{self._name}: no decoder opens on its {ours.codec.canonical_name} header ({error.strerror}), it is "
+                f"damaged; {REMEDY}"
+            ) from error
+        return context
 
     def decode(self, index: int, head: list[av.Packet], rest: Iterable[av.Packet]) -> Generator[VideoFrame]:
         """The frames of GOP `index`, the I-frame first, as many as `head` has packets.
@@ -55,30 +70,28 @@ class GopDecoder:
         rest   the packets after them, taken only where a decoder with delay needs more packets than it gives frames
 
         Raises VideoError if no frame can be decoded, TranscodeNeeded for a GOP that does not begin with an I-frame, a
-        B-frame, or a change of the picture's size. Close the iterator, or use it up, before the next GOP.
+        B-frame, or a change of the picture's size within the video.
         """
         self.corrupt = False
-        try:
-            count = 0
-            for frame in islice(self._decode(chain(head, rest), head[0]), len(head)):
-                self._check(frame, index, first=count == 0)
-                count += 1
-                yield frame
-            if not count:
-                raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
-        finally:
-            self._context.flush_buffers()
+        count = 0
+        for frame in islice(self._decode(chain(head, rest), head[0]), len(head)):
+            self._check(frame, index, first=count == 0)
+            count += 1
+            yield frame
+        if not count:
+            raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
 
     def _decode(self, packets: Iterable[av.Packet], key: av.Packet) -> Iterator[VideoFrame]:
+        context = self.open()
         for packet in packets:
-            yield from self._decode_packet(packet)
+            yield from self._decode_packet(context, packet)
         # MPEG decoders with delay export no vectors with the frame they are drained of, so the I-frame pushes it out.
-        pushes = self._context.has_b_frames and self._context.codec.canonical_name != "h264"
-        yield from self._decode_packet(key if pushes else None)
+        pushes = context.has_b_frames and context.codec.canonical_name != "h264"
+        yield from self._decode_packet(context, key if pushes else None)
 
-    def _decode_packet(self, packet: av.Packet | None) -> Iterator[VideoFrame]:
+    def _decode_packet(self, context: VideoCodecContext, packet: av.Packet | None) -> Iterator[VideoFrame]:
         try:
-            frames = self._context.decode(packet)
+            frames = context.decode(packet)
         except av.error.FFmpegError:
             self.corrupt = True
             return
@@ -87,6 +100,9 @@ class GopDecoder:
             self.corrupt |= frame.is_corrupt
             yield frame
 
+    def _refuse_kind(self, kind: str) -> NoReturn:
+        raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
+
     def _check(self, frame: VideoFrame, index: int, first: bool) -> None:
         if first and frame.pict_type != PictureType.I:
             raise TranscodeNeeded(
@@ -94,8 +110,7 @@ class GopDecoder:
                 f"(intra refresh); {REMEDY}"
             )
         if frame.pict_type not in (PictureType.I, PictureType.P):
-            kind = PictureType(frame.pict_type).name
-            raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
+            self._refuse_kind(PictureType(frame.pict_type).name)
         if self._shape is None:
             self._shape = (frame.height, frame.width)
         if (frame.height, frame.width) != self._shape:
@@ -109,8 +124,8 @@ def vector_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
     """The stream's decoder, exporting motion vectors; VideoError if it cannot."""
     codec = stream.codec_context.codec.canonical_name
     require_motion_vectors(source, codec)
-    decoder = GopDecoder(source, stream.codec_context, {"flags2": "+export_mvs"})
-    if not stream.codec_context.flags2 & Flags2.export_mvs:
+    decoder = GopDecoder(source, stream, {"flags2": "+export_mvs"})
+    if not decoder.open().flags2 & Flags2.export_mvs:
         raise VideoError(
             f"{source_name(source)}: PyAV cannot set {codec} to export motion vectors; install av 17 or later"
         )
@@ -118,18 +133,13 @@ def vector_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
 
 
 def prediction_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
-    """A second decoder that adds no residual to what motion compensation predicts; VideoError if it is not MPEG-4's."""
-    ours = stream.codec_context
-    if ours.codec.canonical_name != "mpeg4":
+    """A decoder that adds no residual to what motion compensation predicts; VideoError if it is not MPEG-4's."""
+    codec = stream.codec_context.codec.canonical_name
+    if codec != "mpeg4":
         raise VideoError(
-            f"{source_name(source)}: residual 'codec' is of MPEG-4 only and this is {ours.codec.canonical_name}; "
-            "use 'pixel', or transcode"
+            f"{source_name(source)}: residual 'codec' is of MPEG-4 only and this is {codec}; use 'pixel', or transcode"
         )
-    context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
-    context.extradata = ours.extradata
-    context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
-    context.width, context.height = ours.width, ours.height
-    return GopDecoder(source, context, {"skip_idct": "nokey"})
+    return GopDecoder(source, stream, {"skip_idct": "nokey"})
 
 
 def motion_vectors(frame: VideoFrame) -> np.ndarray:

@@ -212,7 +212,7 @@ def test_saving_is_all_or_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["graph.net"]
     (tmp_path / "folder").mkdir()
     for place in (tmp_path / "nowhere" / "graph.net", tmp_path / "folder"):
-        with pytest.raises(OutputError, match=r"cannot be written"):
+        with pytest.raises(OutputError, match=r"cannot be written|is a folder"):
             save_net(place, GRAPH)
     assert sorted(os.listdir(tmp_path)) == ["folder", "graph.net"]
 
