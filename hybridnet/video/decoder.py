@@ -14,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.probe import REMEDY, VideoSource, require_motion_vectors, source_name
+from hybridnet.video.probe import MAX_PIXELS, REMEDY, VideoSource, require_motion_vectors, source_name
 
 # FFmpeg's AVMotionVector (libavutil/motion_vector.h), padded as the C compiler pads it.
 MOTION_VECTOR = np.dtype(
@@ -26,6 +26,7 @@ MOTION_VECTOR = np.dtype(
     align=True,
 )
 NO_VECTORS = np.empty(0, MOTION_VECTOR)
+PADDING = bytes(64)  # after a header, where PyAV leaves what the memory held before, and decoders read on into it
 
 
 class GopDecoder:
@@ -34,7 +35,7 @@ class GopDecoder:
     No frame strays into the neighbouring GOP, whatever the decoder's delay, and a GOP reads the same alone as in
     sequence: a decoder that has met damage goes on to decode whole packets otherwise than a new one, flushed or not.
 
-    corrupt   True if damage was met in the GOP decoded last
+    corrupt   True if damage was met in the GOP decoded last, or a packet gave no frame
     """
 
     def __init__(self, source: VideoSource, stream: VideoStream, options: Mapping[str, str]) -> None:
@@ -42,16 +43,18 @@ class GopDecoder:
         self._name = source_name(source)
         self._stream = stream.codec_context
         self._options = options
+        self._shape: tuple[int, int] | None = None
 
     def open(self) -> VideoCodecContext:
         """A new decoder of the stream; VideoError if FFmpeg opens none on its header."""
         ours = self._stream
         context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
-        context.extradata = ours.extradata
+        if ours.extradata:
+            context.extradata = ours.extradata + PADDING
         context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
         context.width, context.height = ours.width, ours.height
         # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
-        context.options = dict(self._options)
+        context.options = {"max_pixels": str(MAX_PIXELS), **self._options}
         context.thread_type = "NONE"
         context.thread_count = 1
         try:
@@ -73,6 +76,9 @@ class GopDecoder:
         B-frame, or a change of the picture's size within the video.
         """
         self.corrupt = False
+        times = [packet.pts for packet in head if packet.pts is not None]
+        if times != sorted(times):
+            self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
         count = 0
         for frame in islice(self._decode(chain(head, rest), head[0]), len(head)):
             self._check(frame, index, first=count == 0)
@@ -80,6 +86,7 @@ class GopDecoder:
             yield frame
         if not count:
             raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
+        self.corrupt |= count < len(head)
 
     def _decode(self, packets: Iterable[av.Packet], key: av.Packet) -> Iterator[VideoFrame]:
         context = self.open()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import BinaryIO, cast
 
 import av
@@ -21,6 +21,8 @@ MOTION_VECTOR_CODECS = frozenset(
         *("mpeg1video", "mpeg2video", "h264", "snow"),
     }
 )
+
+MAX_PIXELS = 2**25  # of a picture, as much as 8K; damaged headers claim pictures that no memory holds
 
 VideoSource = str | os.PathLike[str] | BinaryIO  # a path, or a seekable file object, read from its start
 
@@ -115,6 +117,13 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
     if stream.codec_context is None:
         container.close()
         raise VideoError(f"{name}: its video codec is unknown to FFmpeg; {REMEDY}")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MAX_PIXELS:
+        container.close()
+        raise VideoError(
+            f"{name}: its header claims pictures of {width}x{height}, more than {MAX_PIXELS:,} pixels; check that it "
+            "is whole, or scale it down with a video editor"
+        )
     return container, stream
 
 
@@ -122,19 +131,36 @@ def demux(source: VideoSource, container: InputContainer, stream: VideoStream, f
     """The stream's packets in file order, one per coded frame; VideoError where the file breaks off.
 
     first   number of the packet that comes next, for the error to count from
+
+    A packet is a key packet if the container's index or FFmpeg's parser says so: a damaged one is no key frame to the
+    parser, and would lengthen the GOP before it.
     """
     packets = container.demux(stream)
+    # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
+    entries = (entry for entry in stream.index_entries if entry.size)
+    entries = islice(entries if is_indexed(container) else (), first, None)
     count = first
     while True:
         try:
             packet = next(packets, None)
         except av.error.FFmpegError as error:
-            raise VideoError(
-                f"{source_name(source)}: damaged after packet {count} ({error.strerror}); {REMEDY}"
-            ) from error
+            raise _breaks_off(source, count, error.strerror) from error
         if packet is None:
-            return
-        # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
+            break
         if packet.size:
+            entry = next(entries, None)
+            if entry is not None and entry.is_keyframe and entry.pos == packet.pos:
+                packet.is_keyframe = True
             count += 1
             yield packet
+    if next(entries, None) is not None:
+        raise _breaks_off(source, count, "the file ends before its index does")
+
+
+def is_indexed(container: InputContainer) -> bool:
+    """Whether the container's index lists every packet: MP4's and MOV's."""
+    return "mov" in container.format.name.split(",")
+
+
+def _breaks_off(source: VideoSource, count: int, reason: str) -> VideoError:
+    return VideoError(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")

@@ -111,18 +111,6 @@ def _iterate(
             del gop  # or two GOPs would be in memory while the next is read
 
 
-def _empty(count: int, shape: tuple[int, int], dtype: np.dtype, residuals: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Room for `count` fields of motion (H,W,2), and residuals (H,W,3) if there are any.
-
-    It is one block of memory, for numpy has large ones backed by huge pages: with small ones, the processor would take
-    half as long again to write them.
-    """
-    pixels = count * shape[0] * shape[1]
-    block = np.empty(pixels * (2 * dtype.itemsize + (6 if residuals else 0)), np.uint8)
-    motion, residual = np.split(block, [2 * pixels * dtype.itemsize])
-    return motion.view(dtype).reshape(count, *shape, 2), residual.view(np.int16).reshape(-1, *shape, 3)
-
-
 @dataclass(frozen=True)
 class _Request:
     """What `read_gops` was asked for, all of it checked."""
@@ -169,7 +157,8 @@ class _GopReader:
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
             picture = self._rgb_rows(first)[:, : 3 * first.width].copy()
-            motion, residual = _empty(len(places), shape, tracer.motion_dtype, request.residual is not None)
+            motion = np.empty((len(places), *shape, 2), tracer.motion_dtype)
+            residual = np.empty((len(places) if request.residual else 0, *shape, 3), np.int16)
             with closing(self._predict(packets.index, head)) as predictions:
                 shares = self._trace(tracer, picture, zip(frames, predictions, strict=False), places, motion, residual)
         if request.strict and self._decoder.corrupt:

@@ -2,7 +2,8 @@
 
 MP4 and MOV are read by their sample table, and FFmpeg takes an AVI's key frames from its index, so both indexes are
 what a read from end to end would find; an AVI's must account for every byte between its first and last chunk as well,
-for a reader in sequence looks at the chunks. Other containers index a part of their packets, or nothing.
+for a reader in sequence looks at the chunks. Packets that turn out otherwise than the index has them are damaged, and
+the file is then read in sequence. Other containers index a part of their packets, or nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.probe import REMEDY, VideoSource, demux, source_name
+from hybridnet.video.probe import REMEDY, VideoSource, demux, is_indexed, source_name
 
 CHUNK_HEADER = 8  # bytes of an AVI chunk's name and size
 
@@ -48,9 +49,15 @@ class GopPackets(Iterator[av.Packet]):
 
 
 def gop_packets(
-    source: VideoSource, container: InputContainer, stream: VideoStream, wanted: Sequence[int] | None
+    source: VideoSource,
+    container: InputContainer,
+    stream: VideoStream,
+    wanted: Sequence[int] | None,
+    count: int | None = None,
 ) -> Iterator[GopPackets]:
     """The packets of the GOPs with those ascending indices, or of all; each is to be used up before the next is taken.
+
+    count   packets of a GOP that will be looked at, None for all: those of a jump are compared with the index
 
     Raises VideoError where the file breaks off or for an index past the last GOP, TranscodeNeeded without a key frame.
     """
@@ -58,7 +65,7 @@ def gop_packets(
     if wanted is not None:
         marks = _read_marks(container, stream)
         while remaining and remaining[0] + 1 < len(marks):  # the last GOP's end is not in the index
-            gop = _jump(source, container, stream, marks, remaining[0])
+            gop = _jump(source, container, stream, marks, remaining[0], count)
             if gop is None:
                 break
             yield gop
@@ -105,36 +112,51 @@ def _split(packets: Iterable[av.Packet]) -> Iterator[tuple[int, Iterator[av.Pack
 
 @dataclass(frozen=True)
 class _Mark:
-    """A key packet: its number, counted from the first of all packets, and where the index says it is."""
+    """A key packet: its number, counted from the first of all packets, and where the index says it is.
+
+    sizes   of it and the packets that follow in its GOP, bytes
+    """
 
     number: int
     timestamp: int
-    size: int
+    sizes: tuple[int, ...]
 
 
 def _read_marks(container: InputContainer, stream: VideoStream) -> list[_Mark]:
     """Every key packet of a container whose index can be believed; none if it cannot, or has no index."""
     names = container.format.name.split(",")
-    if "mov" not in names and not ("avi" in names and len(container.streams) == 1):
+    # In an AVI, FFmpeg's parser of H.264 finds key frames of its own.
+    is_avi = "avi" in names and len(container.streams) == 1 and stream.codec_context.codec.canonical_name != "h264"
+    if not is_avi and not is_indexed(container):
         return []
     entries = list(stream.index_entries)
-    if "avi" in names and any(b.pos != a.pos + CHUNK_HEADER + a.size + a.size % 2 for a, b in pairwise(entries)):
+    if is_avi and any(b.pos != a.pos + CHUNK_HEADER + a.size + a.size % 2 for a, b in pairwise(entries)):
         return []
-    coded = (entry for entry in entries if entry.size)  # `demux` passes over empty packets too
-    return [_Mark(number, entry.timestamp, entry.size) for number, entry in enumerate(coded) if entry.is_keyframe]
+    coded = [entry for entry in entries if entry.size]  # `demux` passes over empty packets too
+    numbers = [number for number, entry in enumerate(coded) if entry.is_keyframe]
+    return [
+        _Mark(number, coded[number].timestamp, tuple(entry.size for entry in coded[number:end]))
+        for number, end in pairwise([*numbers, len(coded)])
+    ]
 
 
 def _jump(
-    source: VideoSource, container: InputContainer, stream: VideoStream, marks: Sequence[_Mark], index: int
+    source: VideoSource,
+    container: InputContainer,
+    stream: VideoStream,
+    marks: Sequence[_Mark],
+    index: int,
+    count: int | None,
 ) -> GopPackets | None:
     """The packets of GOP `index`, which is not the last; None if the file does not have it where the index says."""
-    mark, length = marks[index], marks[index + 1].number - marks[index].number
+    mark = marks[index]
+    packets = islice(demux(source, container, stream, first=mark.number), len(mark.sizes))
     try:
         container.seek(mark.timestamp, stream=stream)
-    except av.error.FFmpegError:
+        head = list(islice(packets, count))
+    except (av.error.FFmpegError, VideoError):
         return None
-    packets = demux(source, container, stream, first=mark.number)
-    first = next(packets, None)
-    if first is None or not first.is_keyframe or first.size != mark.size:
+    found = [(packet.size, packet.is_keyframe) for packet in head]
+    if found != [(size, number == 0) for number, size in enumerate(mark.sizes[:count])]:
         return None
-    return GopPackets(index, mark.number - marks[0].number, chain([first], islice(packets, length - 1)), length)
+    return GopPackets(index, mark.number - marks[0].number, chain(head, packets), len(mark.sizes))

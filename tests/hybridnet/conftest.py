@@ -44,7 +44,8 @@ def moving_texture() -> Callable[..., list[np.ndarray]]:
 def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Encode frames into a file of that name, in a folder of its own; the name's suffix chooses the container.
 
-    Scene cuts add no key frames, so the GOPs are as `gop` says; other encoder options go into `options`.
+    Scene cuts add no key frames, so the GOPs are as `gop` says; other encoder options go into `options`. A raw .m4v
+    needs the muxer's name.
     """
 
     def write(
@@ -54,9 +55,10 @@ def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
         gop: int = 12,
         b_frames: int = 0,
         options: dict[str, str] | None = None,
+        muxer: str | None = None,
     ) -> Path:
         path = tmp_path_factory.mktemp("video") / name
-        with av.open(str(path), "w") as container:
+        with av.open(str(path), "w", format=muxer) as container:
             stream = container.add_stream(codec, rate=RATE, options=NO_SCENE_CUTS.get(codec, {}) | (options or {}))
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = "yuv420p"
