@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test base lint format lava clean
+.PHONY: demo test bench base lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -12,6 +12,10 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest
+
+# Ratios, printed; recorded in docs/.
+bench: $(READY)
+	@$(BIN)/python tests/benchmarks/bench_video.py
 
 # Slow checks; what they printed is recorded in docs/.
 base: $(READY)
