@@ -1,6 +1,7 @@
 """A decoder that gives up its motion vectors: the frames of one GOP's packets, all of them and no other's."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, islice
 from typing import NoReturn, cast
 
@@ -51,7 +52,8 @@ class GopDecoder:
         context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
         if ours.extradata:
             context.extradata = ours.extradata + PADDING
-        context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
+        with suppress(UnicodeDecodeError):  # a damaged tag is no text
+            context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
         context.width, context.height = ours.width, ours.height
         # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
         context.options = {"max_pixels": str(MAX_PIXELS), **self._options}

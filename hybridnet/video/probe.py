@@ -1,9 +1,9 @@
 """Open a video and say what is in it, without decoding a frame."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import BinaryIO, cast
 
 import av
@@ -23,6 +23,8 @@ MOTION_VECTOR_CODECS = frozenset(
 )
 
 MAX_PIXELS = 2**25  # of a picture, as much as 8K; damaged headers claim pictures that no memory holds
+
+CHUNK_HEADER = 8  # bytes of an AVI chunk's name and size
 
 VideoSource = str | os.PathLike[str] | BinaryIO  # a path, or a seekable file object, read from its start
 
@@ -51,6 +53,20 @@ class VideoInfo:
     def gop_lengths(self) -> tuple[int, ...]:
         """Frames in each GOP, its I-frame included; packets before the first key packet are in none."""
         return tuple(end - start for start, end in pairwise((*self.keyframes, self.packets)))
+
+
+@dataclass(frozen=True)
+class PacketEntry:
+    """What a container's index says of a packet. A copy: PyAV's entries point into memory that FFmpeg may move.
+
+    timestamp      in the stream's time base
+    size           bytes
+    is_keyframe    whether a GOP begins with it
+    """
+
+    timestamp: int
+    size: int
+    is_keyframe: bool
 
 
 def probe(source: VideoSource) -> VideoInfo:
@@ -127,18 +143,24 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
-def demux(source: VideoSource, container: InputContainer, stream: VideoStream, first: int = 0) -> Iterator[av.Packet]:
+def demux(
+    source: VideoSource,
+    container: InputContainer,
+    stream: VideoStream,
+    index: Mapping[int, PacketEntry] | None = None,
+    first: int = 0,
+) -> Iterator[av.Packet]:
     """The stream's packets in file order, one per coded frame; VideoError where the file breaks off.
 
+    index   what `packet_index` made of the container, if the caller has it already
     first   number of the packet that comes next, for the error to count from
 
-    A packet is a key packet if the container's index or FFmpeg's parser says so: a damaged one is no key frame to the
-    parser, and would lengthen the GOP before it.
+    Key packets are what `packet_index` says. FFmpeg's parser sees none in a damaged one, which would lengthen the GOP
+    before it; of H.264 it is believed as well, for it alone tells intra refresh.
     """
+    index = packet_index(container, stream) if index is None else index
+    parser_counts = stream.codec_context.codec.canonical_name == "h264"
     packets = container.demux(stream)
-    # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
-    entries = (entry for entry in stream.index_entries if entry.size)
-    entries = islice(entries if is_indexed(container) else (), first, None)
     count = first
     while True:
         try:
@@ -147,20 +169,37 @@ def demux(source: VideoSource, container: InputContainer, stream: VideoStream, f
             raise _breaks_off(source, count, error.strerror) from error
         if packet is None:
             break
+        # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
         if packet.size:
-            entry = next(entries, None)
-            if entry is not None and entry.is_keyframe and entry.pos == packet.pos:
-                packet.is_keyframe = True
+            entry = None if packet.pos is None else index.get(packet.pos)
+            if entry is not None:
+                packet.is_keyframe = entry.is_keyframe or (parser_counts and packet.is_keyframe)
             count += 1
             yield packet
-    if next(entries, None) is not None:
+    if count < len(index) and "avi" not in container.format.name:
         raise _breaks_off(source, count, "the file ends before its index does")
 
 
-def is_indexed(container: InputContainer) -> bool:
-    """Whether the container's index lists every packet: MP4's and MOV's."""
-    return "mov" in container.format.name.split(",")
+def packet_index(container: InputContainer, stream: VideoStream) -> dict[int, PacketEntry]:
+    """Every coded packet by its position, bytes, as the container lists them; empty if it is not to be believed.
+
+    MP4 and MOV are read by theirs. An AVI's must account for every byte between its first and last chunk: it is the
+    chunks that are read. Other containers list a part of their packets, or nothing.
+    """
+    names = container.format.name.split(",")
+    is_mov = "mov" in names
+    # FFmpeg's parser finds more key frames in an AVI's H.264 than its index has.
+    parsed = stream.codec_context.codec.canonical_name == "h264"
+    if not is_mov and ("avi" not in names or len(container.streams) > 1 or parsed):
+        return {}
+    entries = [
+        (entry.pos, PacketEntry(entry.timestamp, entry.size, entry.is_keyframe)) for entry in stream.index_entries
+    ]
+    header = 0 if is_mov else CHUNK_HEADER
+    if not is_mov and any(b != a + header + entry.size + entry.size % 2 for (a, entry), (b, _) in pairwise(entries)):
+        return {}
+    return {position + header: entry for position, entry in entries if entry.size}
 
 
-def _breaks_off(source: VideoSource, count: int, reason: str) -> VideoError:
+def _breaks_off(source: VideoSource, count: int, reason: str | None) -> VideoError:
     return VideoError(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")

@@ -157,8 +157,14 @@ class _GopReader:
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
             picture = self._rgb_rows(first)[:, : 3 * first.width].copy()
-            motion = np.empty((len(places), *shape, 2), tracer.motion_dtype)
-            residual = np.empty((len(places) if request.residual else 0, *shape, 3), np.int16)
+            try:
+                motion = np.empty((len(places), *shape, 2), tracer.motion_dtype)
+                residual = np.empty((len(places) if request.residual else 0, *shape, 3), np.int16)
+            except MemoryError as error:
+                raise VideoError(
+                    f"{self._name}: GOP {packets.index} has {len(places)} P-frames of {first.width}x{first.height}, "
+                    f"more than fit in memory; set max_p, or {REMEDY}"
+                ) from error
             with closing(self._predict(packets.index, head)) as predictions:
                 shares = self._trace(tracer, picture, zip(frames, predictions, strict=False), places, motion, residual)
         if request.strict and self._decoder.corrupt:

@@ -1,12 +1,11 @@
 """The packets of chosen GOPs: by a jump where the container's own index can be believed, else by passing over the rest.
 
-MP4 and MOV are read by their sample table, and FFmpeg takes an AVI's key frames from its index, so both indexes are
-what a read from end to end would find; an AVI's must account for every byte between its first and last chunk as well,
-for a reader in sequence looks at the chunks. Packets that turn out otherwise than the index has them are damaged, and
-the file is then read in sequence. Other containers index a part of their packets, or nothing.
+Key packets are those of the index either way. Packets that turn out otherwise than it has them are damaged, and the
+file is then read in sequence. Where damage has cost an AVI packets between the GOPs asked for, `start` counts them if
+there was a jump, and not if the file was read in sequence.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice, pairwise
 
@@ -15,9 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.probe import REMEDY, VideoSource, demux, is_indexed, source_name
-
-CHUNK_HEADER = 8  # bytes of an AVI chunk's name and size
+from hybridnet.video.probe import REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
 
 
 class GopPackets(Iterator[av.Packet]):
@@ -62,26 +59,25 @@ def gop_packets(
     Raises VideoError where the file breaks off or for an index past the last GOP, TranscodeNeeded without a key frame.
     """
     remaining = list(wanted or ())
+    index = packet_index(container, stream)
     if wanted is not None:
-        marks = _read_marks(container, stream)
+        marks = _read_marks(index)
         while remaining and remaining[0] + 1 < len(marks):  # the last GOP's end is not in the index
-            gop = _jump(source, container, stream, marks, remaining[0], count)
-            if gop is None:
+            mark = marks[remaining[0]]
+            packets = _jump(source, container, stream, index, mark, count)
+            if packets is None:
                 break
-            yield gop
-            remaining.pop(0)
+            yield GopPackets(remaining.pop(0), mark.number - marks[0].number, packets, len(mark.sizes))
         if not remaining:
             return
         if marks:
             container.seek(marks[0].timestamp, stream=stream)
-    yield from _scan(source, container, stream, None if wanted is None else remaining)
+    yield from _scan(source, demux(source, container, stream, index), None if wanted is None else remaining)
 
 
-def _scan(
-    source: VideoSource, container: InputContainer, stream: VideoStream, wanted: Sequence[int] | None
-) -> Iterator[GopPackets]:
+def _scan(source: VideoSource, packets: Iterator[av.Packet], wanted: Sequence[int] | None) -> Iterator[GopPackets]:
     start, index = 0, -1
-    for index, group in _split(demux(source, container, stream)):
+    for index, group in _split(packets):
         if index < 0:
             continue
         gop = GopPackets(index, start, group)
@@ -122,21 +118,12 @@ class _Mark:
     sizes: tuple[int, ...]
 
 
-def _read_marks(container: InputContainer, stream: VideoStream) -> list[_Mark]:
-    """Every key packet of a container whose index can be believed; none if it cannot, or has no index."""
-    names = container.format.name.split(",")
-    # In an AVI, FFmpeg's parser of H.264 finds key frames of its own.
-    is_avi = "avi" in names and len(container.streams) == 1 and stream.codec_context.codec.canonical_name != "h264"
-    if not is_avi and not is_indexed(container):
-        return []
-    entries = list(stream.index_entries)
-    if is_avi and any(b.pos != a.pos + CHUNK_HEADER + a.size + a.size % 2 for a, b in pairwise(entries)):
-        return []
-    coded = [entry for entry in entries if entry.size]  # `demux` passes over empty packets too
-    numbers = [number for number, entry in enumerate(coded) if entry.is_keyframe]
+def _read_marks(index: Mapping[int, PacketEntry]) -> list[_Mark]:
+    entries = list(index.values())
+    numbers = [number for number, entry in enumerate(entries) if entry.is_keyframe]
     return [
-        _Mark(number, coded[number].timestamp, tuple(entry.size for entry in coded[number:end]))
-        for number, end in pairwise([*numbers, len(coded)])
+        _Mark(number, entries[number].timestamp, tuple(entry.size for entry in entries[number:end]))
+        for number, end in pairwise([*numbers, len(entries)])
     ]
 
 
@@ -144,13 +131,12 @@ def _jump(
     source: VideoSource,
     container: InputContainer,
     stream: VideoStream,
-    marks: Sequence[_Mark],
-    index: int,
+    index: Mapping[int, PacketEntry],
+    mark: _Mark,
     count: int | None,
-) -> GopPackets | None:
-    """The packets of GOP `index`, which is not the last; None if the file does not have it where the index says."""
-    mark = marks[index]
-    packets = islice(demux(source, container, stream, first=mark.number), len(mark.sizes))
+) -> Iterator[av.Packet] | None:
+    """The packets of the GOP at `mark`; None if the first `count` of them are not what the index has."""
+    packets = islice(demux(source, container, stream, index, mark.number), len(mark.sizes))
     try:
         container.seek(mark.timestamp, stream=stream)
         head = list(islice(packets, count))
@@ -159,4 +145,4 @@ def _jump(
     found = [(packet.size, packet.is_keyframe) for packet in head]
     if found != [(size, number == 0) for number, size in enumerate(mark.sizes[:count])]:
         return None
-    return GopPackets(index, mark.number - marks[0].number, chain(head, packets), len(mark.sizes))
+    return chain(head, packets)

@@ -56,12 +56,13 @@ def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
         b_frames: int = 0,
         options: dict[str, str] | None = None,
         muxer: str | None = None,
+        pixel_format: str = "yuv420p",
     ) -> Path:
         path = tmp_path_factory.mktemp("video") / name
         with av.open(str(path), "w", format=muxer) as container:
             stream = container.add_stream(codec, rate=RATE, options=NO_SCENE_CUTS.get(codec, {}) | (options or {}))
             stream.height, stream.width = frames[0].shape[:2]
-            stream.pix_fmt = "yuv420p"
+            stream.pix_fmt = pixel_format
             stream.codec_context.gop_size = gop
             stream.codec_context.max_b_frames = b_frames
             stream.codec_context.thread_count = 1

@@ -18,6 +18,10 @@ def readout(inputs: int) -> Layer:
     return Layer("readout", "dense", np.ones((5, inputs), int))
 
 
+def neurons(**options: object) -> Layer:
+    return Layer("in", "input", **{"weight": np.array([64]), "threshold": 10, **options})
+
+
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
 @pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 1)])
@@ -88,6 +92,15 @@ def test_a_layer_that_contradicts_itself(options: dict, words: str) -> None:
         Layer(**{"name": "hidden", "kind": "conv", "weight": np.ones((4, 2, 3, 3), int), "threshold": 10, **options})
 
 
+def test_input_neurons() -> None:
+    graph = SpikingGraph((neurons(), conv()), (2, 5, 4), 8, 11)
+    rows = [(layer.name, source, shape, limit) for layer, source, shape, limit in graph.neuron_layers()]
+    assert rows == [("in", (2, 5, 4), (2, 5, 4), 127), ("hidden", (2, 5, 4), (4, 3, 2), 1)]
+    assert neurons().reach(127) == 127
+    with pytest.raises(GraphError, match="layer in: an input has one weight for all neurons, not 2"):
+        neurons(weight=np.array([64, 64]))
+
+
 def test_a_flatten_holds_nothing() -> None:
     with pytest.raises(GraphError, match="flatten holds no weight"):
         Layer("flat", "flatten", np.ones((1, 1), int))
@@ -107,6 +120,7 @@ def test_a_flatten_holds_nothing() -> None:
         ([conv()], (3, 5, 5), 8, 1, r"conv takes \(2,H,W\)"),
         ([conv()], (2, 2, 5), 8, 1, "kernel spans 3"),
         ([conv(), readout(36)], (2, 5, 5), 8, 1, "add a flatten"),
+        ([conv(), neurons()], (2, 5, 5), 8, 1, "layer in: an input layer must be the first"),
     ],
 )
 def test_a_graph_that_contradicts_itself(layers: list, shape: tuple, bits: int, steps: int, words: str) -> None:

@@ -192,11 +192,6 @@ def test_no_decodable_frame(mpeg4_video: Path, tmp_path: Path) -> None:
     assert TRANSCODE in refusal(path)
 
 
-def test_no_key_frame(h264_video: Path, tmp_path: Path) -> None:
-    path = blank(h264_video, range(30), 0, tmp_path / "no_key.mp4")
-    assert "no key frame" in refusal(path)
-
-
 def test_no_such_file_and_folder(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "none.mp4")
     assert "folder" in refusal(tmp_path)
