@@ -2,8 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from deploy.batch import find_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
-from deploy.files import ArrayArchive
+from deploy.files import record_traces
 from deploy.manifest import MANIFEST
 from deploy.prepare_view import prepare_videos, usable_cores
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle, use_clips
@@ -24,8 +23,7 @@ from deploy.work import Tally, VideoWork
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, VideoError
-from hybridnet.files import whole_file
-from hybridnet.trace import Trace
+from hybridnet.files import keep_apart
 from hybridnet.video import Clip, Recipe
 from simulators import load_net
 
@@ -108,13 +106,15 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Run only the spiking partition over a video."""
+    if trace:
+        keep_apart(trace, video, folder)
     runtime = open_bundle(folder, backend=backend)
     with progress() as bar:
         task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
 
         def run(clips: Iterator[Clip]) -> VideoWork:
             tally = Tally(runtime.bundle)
-            with _recording(trace) as record:
+            with record_traces(trace) as record:
                 for n, clip in enumerate(clips):
                     bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
                     traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
@@ -203,6 +203,8 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show what is inside a bundle, a .net file or a video."""
+    if not path.exists():
+        raise VideoError(f"{path}: no such file or folder; check the path")
     if is_video(path):
         inspect_video(path, png, gop or (), as_json)
         return
@@ -280,21 +282,3 @@ def _predict(
         print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
     if failures:
         raise HybridnetError(f"{failures} of {len(videos)} videos failed, each named above; the others are done")
-
-
-@contextmanager
-def _recording(path: Path | None) -> Iterator[Callable[[int, Mapping[str, Trace]], None]]:
-    """A function that keeps the traces of a clip in an .npz, or does nothing without a path."""
-    if path is None:
-        yield lambda clip, traces: None
-        return
-    with whole_file(path) as work, ArrayArchive(work) as archive:
-
-        def record(clip: int, traces: Mapping[str, Trace]) -> None:
-            for stream, trace in traces.items():
-                archive.add(f"{clip}/{stream}/potential", trace.potential)
-                for layer in trace.spikes:
-                    archive.add(f"{clip}/{stream}/{layer}/spikes", trace.spikes[layer])
-                    archive.add(f"{clip}/{stream}/{layer}/v", trace.v[layer])
-
-        yield record

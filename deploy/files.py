@@ -6,14 +6,15 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from hybridnet.errors import BundleError, OutputError
-from hybridnet.files import disk_errors, landing
+from hybridnet.files import disk_errors, landing, whole_file
+from hybridnet.trace import Trace
 
 
 @contextmanager
@@ -94,3 +95,21 @@ class ArrayArchive:
         entry.compress_type = zipfile.ZIP_DEFLATED
         with self._zip.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+@contextmanager
+def record_traces(path: Path | None) -> Iterator[Callable[[int, Mapping[str, Trace]], None]]:
+    """A function that keeps the traces of a clip in an .npz, or does nothing without a path."""
+    if path is None:
+        yield lambda clip, traces: None
+        return
+    with whole_file(path) as work, ArrayArchive(work) as archive:
+
+        def record(clip: int, traces: Mapping[str, Trace]) -> None:
+            for stream, trace in traces.items():
+                archive.add(f"{clip}/{stream}/potential", trace.potential)
+                for layer in trace.spikes:
+                    archive.add(f"{clip}/{stream}/{layer}/spikes", trace.spikes[layer])
+                    archive.add(f"{clip}/{stream}/{layer}/v", trace.v[layer])
+
+        yield record

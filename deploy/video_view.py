@@ -11,7 +11,7 @@ import numpy as np
 from deploy.console import print_json, show
 from deploy.video_picture import draw_gops
 from hybridnet.errors import VideoError
-from hybridnet.files import landing
+from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
 from hybridnet.video.probe import REMEDY, require_motion_vectors
 
@@ -58,7 +58,7 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
     if gops and png is None:
         raise VideoError(f"{path}: --gop {gops[0]} chooses what --png draws; give --png FILE too")
     if png is not None:
-        landing(png)  # a long video is examined only if there is a place for its picture
+        keep_apart(png, path)  # a long video is examined only if there is a place for its picture
     facts = examine_video(path)
     drawn = [] if png is None else draw_gops(path, png, gops=gops)
     if as_json:

@@ -68,6 +68,16 @@ def landing(target: Path, kind: int = stat.S_IFREG) -> Path:
         raise OutputError(f"{target}: is {link}{name}, not {KINDS[kind]}, and was left alone; give another path")
 
 
+def keep_apart(target: Path, *inputs: Path) -> None:
+    """OutputError if a write to `target` would land on one of the inputs, or in one that is a folder."""
+    place = landing(target)
+    for given in inputs:
+        real = Path(os.path.realpath(given))
+        if real in (place.resolve(), *place.resolve().parents):
+            where = "lies in" if given.is_dir() else "is"
+            raise OutputError(f"{target}: {where} the input {given}, and was left alone; give another path")
+
+
 @contextmanager
 def disk_errors(target: Path) -> Iterator[None]:
     """Turn an operating-system error about `target` into a one-line OutputError."""

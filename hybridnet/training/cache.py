@@ -32,6 +32,7 @@ class Entry:
     sha256        hex hash of the source; "" if it could not be read, and then it is tried again next time
     recipe        how it was transcoded, or should have been
     output        path of the AVI in the cache, with "/" between folders; "" if rejected
+    output_size   bytes of that AVI
     codec         FFmpeg's name of the source's codec; "" if rejected
     frames_in     coded frames of the source; more than `frames` where some were damaged or never meant to be shown
     frames, gops  how many there are in the AVI
@@ -46,6 +47,7 @@ class Entry:
     sha256: str
     recipe: Recipe
     output: str = ""
+    output_size: int = 0
     codec: str = ""
     frames_in: int = 0
     frames: int = 0

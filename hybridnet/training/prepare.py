@@ -47,8 +47,9 @@ def prepare(sources: Sequence[Path], cache: Path, recipe: Recipe, *, workers: in
     workers   processes, at least 1
 
     A source is done if the index has it with this recipe, the same size and time of change, or the same hash, and its
-    AVI is there; a rejected one is not tried again. AVIs of other sources stay. Equal input gives equal AVIs whatever
-    the number of workers. Call it under `if __name__ == "__main__"`, for the workers import the main module.
+    AVI is there, of the size it had; a rejected one is not tried again. AVIs of other sources stay. Equal input gives
+    equal AVIs whatever the number of workers. Call it under `if __name__ == "__main__"`, for the workers import the
+    main module.
 
     Raises VideoError as `find_jobs`, and if a source would take the place of another's AVI; OutputError if the cache
     cannot be written, is in use, or holds files that are not its own; BackendError if no worker can start.
@@ -139,8 +140,16 @@ def _found(job: Job, cache: Path, recipe: Recipe, entries: dict[str, Entry]) -> 
         return None
     if (entry.size, entry.mtime_ns) != (now.st_size, now.st_mtime_ns):
         return None
-    there = entry.error is not None or (entry.output == job.output and (cache / job.output).is_file())
-    return entry if there else None
+    if entry.error is not None:
+        return entry
+    output = cache / job.output
+    if entry.output != job.output or not output.is_file():
+        return None
+    if output.stat().st_size == entry.output_size:
+        return entry
+    if (_comment(output) or "").startswith(MARK):
+        output.unlink()  # spoiled since, though it still says what it was
+    return None
 
 
 def _run(jobs: Sequence[Job], cache: Path, recipe: Recipe, workers: int) -> Iterator[Entry]:
@@ -269,4 +278,9 @@ def _measure(output: Path) -> dict[str, Any]:
         gops += 1
         frames += gop.length
         shares += gop.intra_share.tolist()
-    return {"frames": frames, "gops": gops, "intra_share": sum(shares) / len(shares) if shares else None}
+    return {
+        "output_size": output.stat().st_size,
+        "frames": frames,
+        "gops": gops,
+        "intra_share": sum(shares) / len(shares) if shares else None,
+    }

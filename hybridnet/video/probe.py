@@ -114,6 +114,8 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
             raise VideoError(f"{name}: no such file; check the path")
         if os.path.isdir(source):
             raise VideoError(f"{name}: is a folder, not a video; name a file in it")
+        if not os.path.isfile(source):  # a FIFO would be waited for, for ever
+            raise VideoError(f"{name}: is no file but a pipe or a device; save the video as a file first")
         opened = f"file:{name}"  # the prefix keeps FFmpeg from reading a protocol or a pattern into the name
     else:
         opened = source

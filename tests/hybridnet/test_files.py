@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybridnet.errors import OutputError
-from hybridnet.files import whole_file, write_whole
+from hybridnet.files import keep_apart, whole_file, write_whole
 
 
 def identities(folder: Path) -> dict[str, tuple[int, int]]:
@@ -84,3 +84,15 @@ def test_bytes_replace_what_was_there(tmp_path: Path) -> None:
         write_whole(tmp_path / "out", data)
     assert (tmp_path / "out").read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_input_is_never_the_output(tmp_path: Path) -> None:
+    video, folder = tmp_path / "v.mp4", tmp_path / "bundle"
+    video.write_bytes(b"film")
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(video)
+    for target in (video, tmp_path / "link", folder / "new.npz", folder / "a" / ".." / "b.npz"):
+        with pytest.raises(OutputError, match="the input"):
+            keep_apart(target, video, folder)
+    keep_apart(tmp_path / "other.npz", video, folder)
+    assert video.read_bytes() == b"film"

@@ -361,3 +361,15 @@ def test_cache_that_cannot_be_made(originals: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="file"):
         run(originals, tmp_path / "file")
+
+
+def test_spoiled_output_is_made_again(originals: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    entries = run(originals, cache)
+    good = next(entry for entry in entries.values() if entry.output)
+    output = cache / good.output
+    whole = output.read_bytes()
+    output.write_bytes(whole[: len(whole) * 2 // 3])
+    again = run(originals, cache)
+    assert again[Path(good.source).name].new
+    assert output.read_bytes() == whole

@@ -1,5 +1,6 @@
 """Inputs off the beaten track: each is read as documented, or refused in a line that says what to do."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
@@ -241,3 +242,10 @@ def test_arguments_out_of_range(options: dict, words: str, mpeg4_video: Path) ->
 
 def test_codec_residual_is_of_mpeg4_only(h264_video: Path) -> None:
     assert "of MPEG-4 only and this is h264" in refusal(h264_video, residual="codec")
+
+
+def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for read in (probe, read_gops):
+        with pytest.raises(VideoError, match=r"pipe\.mp4: is no file"):
+            read(tmp_path / "pipe.mp4")
