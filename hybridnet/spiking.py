@@ -8,7 +8,8 @@ trunc0 rounding toward zero and a = the layer's weights applied to its integer i
     s = v > threshold * 64;   v[s] = 0 (reset "zero")  or  v[s] -= threshold * 64 (reset "subtract")
 
 A readout (threshold None) never spikes: its v is the analog membrane potential that leaves the graph, worth
-`v * scale / 64` in the model's real units.
+`v * scale / 64` in the model's real units. An input layer has neurons and no synapses: its input is the neurons' own
+bias, so u stays 0 and v = clip24(trunc0(v * (4096 - decay_v) / 4096) + x * 64).
 """
 
 from collections.abc import Iterator
@@ -26,10 +27,14 @@ POTENTIAL_LIMIT = 2**23 - 1  # u and v hold 24 bits, sign included
 THRESHOLD_LIMIT = 2**17 - 1  # vThMant holds 17 bits
 ACCUMULATION_LIMIT = 2**17  # |a| below this never wraps u, for a * 64 stays under 2^23
 
+DELAY_LIMIT = 62  # steps; netx clamps what is beyond
+
 _NONE = np.empty(0, np.int32)  # the weight of a layer without synapses
 _NONE.setflags(write=False)
 
-Kind = Literal["conv", "dense", "flatten"]
+_RANKS = {"input": 1, "conv": 4, "dense": 2}  # axes of the weight, by kind
+
+Kind = Literal["input", "conv", "dense", "flatten"]
 Reset = Literal["zero", "subtract"]
 Shape = tuple[int, ...]
 
@@ -39,16 +44,21 @@ class Layer:
     """One layer of a spiking graph: synapses and the neurons behind them (a flatten has neither).
 
     name       unique in its graph
-    kind       "conv", "dense" or "flatten"
-    weight     integer; conv (Cout, Cin/groups, kh, kw), dense (out, in), as PyTorch; empty for flatten
+    kind       "conv", "dense", "flatten", or "input": neurons driven by the graph's input as their bias
+    weight     integer; conv (Cout, Cin/groups, kh, kw), dense (out, in), as PyTorch; input (1,); empty for flatten
     stride, padding, dilation   (y, x), conv only
     groups     conv only
-    bias       integer (Cout,) or (out,), added to v as bias * 64 every step; None for none
+    bias       integer (Cout,) or (out,), added to v as bias * 64 every step; None for none; input (1,)
+    delay      dense only, integer 0..62 or None for none: steps by which what goes to each neuron is late, (out,), or
+               what comes from each input, (in,); of as many neurons as inputs it is (out,), as in netx. All 0 is None
     decay_u    0..4096: share of the synaptic current lost per step, in 1/4096; 4096 keeps none (plain LIF)
     decay_v    0..4096: share of the membrane potential lost per step, in 1/4096 (4096 * (1 - leak))
     threshold  0..131071 (vThMant), or None for a readout that never spikes
     reset      "zero" or "subtract"
     scale      real value of one unit of weight
+
+    An input's weight and bias are lava-dl's advice on making x of real pixels, round(weight * pixel + bias): kept for
+    whoever prepares x, and applied by nobody else, as in netx.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Layer:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     bias: np.ndarray | None = None
+    delay: np.ndarray | None = None
     decay_u: int = DECAY_UNITY
     decay_v: int = 0
     threshold: int | None = None
@@ -66,26 +77,34 @@ class Layer:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("conv", "dense", "flatten"):
-            raise GraphError(f"layer {self.name}: kind {self.kind!r} is not supported; use conv, dense or flatten")
+        if self.kind not in _RANKS and self.kind != "flatten":
+            raise GraphError(
+                f"layer {self.name}: kind {self.kind!r} is not supported; use input, conv, dense or flatten"
+            )
         if self.reset not in ("zero", "subtract"):
             raise GraphError(f"layer {self.name}: reset {self.reset!r} is not supported; use zero or subtract")
+        if self.delay is not None and self.kind != "dense":
+            raise GraphError(f"layer {self.name}: a {self.kind} holds no delay, only a dense does; leave it out")
         if self.kind == "flatten":
             if self.weight is not _NONE or self.bias is not None or self.threshold is not None:
                 raise GraphError(f"layer {self.name}: a flatten holds no weight, bias or threshold; leave them out")
             return
         object.__setattr__(self, "weight", self._integers("weight", self.weight))
-        rank = 4 if self.kind == "conv" else 2
+        rank = _RANKS[self.kind]
         if self.weight.ndim != rank or 0 in self.weight.shape:
             raise GraphError(
                 f"layer {self.name}: {self.kind} weight of shape {self.weight.shape} must have {rank} axes, none empty"
             )
+        if self.kind == "input" and len(self.weight) != 1:
+            raise GraphError(f"layer {self.name}: an input has one weight for all neurons, not {len(self.weight)}")
         if self.bias is not None:
             object.__setattr__(self, "bias", self._integers("bias", self.bias))
             if self.bias.shape != self.weight.shape[:1]:
                 raise GraphError(
                     f"layer {self.name}: bias of shape {self.bias.shape} must be ({len(self.weight)},), one per channel"
                 )
+        if self.delay is not None:
+            object.__setattr__(self, "delay", self._checked_delay(self.delay))
         self._check_geometry()
         self._check_range("decay_u", self.decay_u, 0, DECAY_UNITY)
         self._check_range("decay_v", self.decay_v, 0, DECAY_UNITY)
@@ -105,6 +124,17 @@ class Layer:
         array = np.array(array, dtype=np.int32, order="C")
         array.setflags(write=False)
         return array
+
+    def _checked_delay(self, delay: np.ndarray) -> np.ndarray | None:
+        delay = self._integers("delay", delay)
+        outputs, inputs = self.weight.shape
+        if delay.shape not in ((outputs,), (inputs,)):
+            raise GraphError(
+                f"layer {self.name}: delay of shape {delay.shape} must be ({outputs},), one per neuron, or ({inputs},)"
+            )
+        self._check_range("delay", int(delay.min()), 0, DELAY_LIMIT)
+        self._check_range("delay", int(delay.max()), 0, DELAY_LIMIT)
+        return delay if delay.any() else None
 
     def _check_geometry(self) -> None:
         for what, pair, low in (
@@ -132,6 +162,8 @@ class Layer:
         """Shape this layer gives for input of `shape` ((C,H,W) or (N,)); GraphError if it cannot take it."""
         if self.kind == "flatten":
             return (int(np.prod(shape)),)
+        if self.kind == "input":
+            return shape
         if self.kind == "dense":
             if len(shape) != 1 or shape[0] != self.weight.shape[1]:
                 raise GraphError(
@@ -153,7 +185,9 @@ class Layer:
         return (self.weight.shape[0], *size)
 
     def reach(self, input_limit: int) -> int:
-        """Largest |a| of a layer with neurons: max over outputs of sum|w|, times the input's limit."""
+        """Largest |a| of a layer with neurons: max over outputs of sum|w| (1 of an input), times the input's limit."""
+        if self.kind == "input":
+            return input_limit
         return int(np.abs(self.weight, dtype=np.int64).reshape(len(self.weight), -1).sum(axis=1).max()) * input_limit
 
 
@@ -179,6 +213,9 @@ class SpikingGraph:
         for name in names:
             if names.count(name) > 1:
                 raise GraphError(f"layer {name}: the name appears {names.count(name)} times; names must be unique")
+        for layer in self.layers[1:]:
+            if layer.kind == "input":
+                raise GraphError(f"layer {layer.name}: an input layer must be the first; drop it")
         for layer in self.layers[:-1]:
             if layer.kind != "flatten" and layer.threshold is None:
                 raise GraphError(f"layer {layer.name}: only the last layer may be a readout; give it a threshold")

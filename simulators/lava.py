@@ -1,7 +1,8 @@
 """The Lava backend: the graph as Lava's own processes, built by netx from the graph's .net file (lava-nc 0.10.0).
 
 Each synapse delays by one step, so layer i (from 0) answers frame k at Lava step k + 2 + i (from 1), and T frames
-through L layers take T + L steps. Every layer is reset at its own first frame: until then a bias would integrate.
+through L layers take T + L steps; an input layer has no synapse, so behind one everything is a step earlier. Every
+layer is reset at its own first frame, for until then a bias would integrate, and then every `reset_interval` frames.
 
 Lava agrees with the engine to the bit within limits of its own, which are checked before anything starts: a Dense
 holds weights of -256..254 (odd ones too: netx scales them so that no low bit is dropped), but alters some if none is
@@ -13,15 +14,18 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hybridnet.errors import BackendError, GraphError
-from hybridnet.spiking import THRESHOLD_LIMIT, Layer, Shape, SpikingGraph
+from hybridnet.errors import BackendError
+from hybridnet.spiking import DECAY_UNITY, THRESHOLD_LIMIT, SpikingGraph
 from hybridnet.trace import Trace
+from simulators.events import event_counter
 from simulators.lava_import import import_lava
+from simulators.lava_limits import check_delay, check_layer
 from simulators.netfile import net_bytes
 
 Frame = tuple[np.ndarray, np.ndarray | None]  # one layer's spikes and potential as Lava has them, (W,H,C) or (N,)
@@ -29,11 +33,9 @@ Frame = tuple[np.ndarray, np.ndarray | None]  # one layer's spikes and potential
 _GRADED_BITS = 24  # netx only asks whether messages have bits at all; 24 hold any input
 _CHANNEL_SLOTS = 2  # frames held between two processes; Lava's default of 64 takes gigabytes
 _POLL_SECONDS = 0.001
-_SUM_LIMIT = 2**31
-_BIAS_LIMIT = 2**15 - 1
 
 
-def run(graph: SpikingGraph, x: np.ndarray, record: Collection[str]) -> Trace:
+def run(graph: SpikingGraph, x: np.ndarray, record: Collection[str], reset_interval: int | None = None) -> Trace:
     """Play checked integer input through Lava's fixed_pt processes, from rest; see `simulators.simulate`.
 
     GraphError if netx or Lava cannot hold the graph exactly; BackendError if Lava fails while it runs.
@@ -41,26 +43,28 @@ def run(graph: SpikingGraph, x: np.ndarray, record: Collection[str]) -> Trace:
     import_lava()
     layers = list(graph.neuron_layers())
     for layer, _, _, limit in layers:
-        _check_layer(layer, limit)
-    fan_outs = [_fan_out(layer, source, shape) for layer, source, shape, _ in layers]
+        check_layer(layer, limit)
+        check_delay(layer, reset_interval, len(x))
+    counters = [event_counter(layer, source, shape) for layer, source, shape, _ in layers]
     shapes = {layer.name: shape for layer, _, shape, _ in layers}
     steps, last = len(x), len(layers) - 1
+    early = len(layers) - _synapses(graph)  # steps: 1 behind an input layer
     sent = {name: np.empty((steps, *shape), bool) for name, shape in shapes.items() if "spikes" in record}
     held = {name: np.empty((steps, *shape), np.int32) for name, shape in shapes.items() if "v" in record}
     counts = {name: np.zeros(steps, np.int64) for name in shapes}
     events = {name: np.zeros(steps, np.int64) for name in shapes}
-    events[next(iter(shapes))][:] = [_events(frame, fan_outs[0]) for frame in x]
+    events[next(iter(shapes))][:] = [counters[0](frame) for frame in x]
     potential = np.zeros(graph.output_shape, np.int32)
-    with _running(graph, x, every_potential="v" in record) as play_step:
-        for step in range(1, steps + len(layers) + 1):
+    with _running(graph, x, "v" in record, reset_interval) as play_step:
+        for step in range(1, steps + _synapses(graph) + 1):
             for i, (name, (spikes, v)) in enumerate(zip(shapes, play_step(), strict=True)):
-                t = step - 2 - i
+                t = step - 2 - i + early
                 if not 0 <= t < steps:
                     continue
                 fired = _chw(spikes) != 0
                 counts[name][t] = np.count_nonzero(fired)
                 if i < last:
-                    events[layers[i + 1][0].name][t] = _events(fired, fan_outs[i + 1])
+                    events[layers[i + 1][0].name][t] = counters[i + 1](fired)
                 if name in sent:
                     sent[name][t] = fired
                 if v is not None and name in held:
@@ -80,7 +84,9 @@ def run(graph: SpikingGraph, x: np.ndarray, record: Collection[str]) -> Trace:
 
 
 @contextmanager
-def _running(graph: SpikingGraph, x: np.ndarray, every_potential: bool) -> Iterator[Callable[[], list[Frame]]]:
+def _running(
+    graph: SpikingGraph, x: np.ndarray, every_potential: bool, reset_interval: int | None = None
+) -> Iterator[Callable[[], list[Frame]]]:
     """Lava's network of the graph, fed with x; gives a function that plays one step and returns every layer's frame.
 
     Potentials come from every layer or from the last alone. When the block ends, however it ends, no process of
@@ -95,21 +101,27 @@ def _running(graph: SpikingGraph, x: np.ndarray, every_potential: bool) -> Itera
     from lava.proc.io.source import RingBuffer
 
     known = len(ProcessServer().processes)
-    length = len(x) + sum(layer.kind != "flatten" for layer in graph.layers)
+    length = len(x) + _synapses(graph)
+    driven = graph.layers[0].kind == "input"
     with tempfile.TemporaryDirectory() as folder, np.errstate(divide="ignore"):  # netx divides by the largest weight
         path = Path(folder) / "graph.net"
         path.write_bytes(net_bytes(graph))
         network = netx.hdf5.Network(
             str(path),
             input_message_bits=0 if graph.input_bits == 1 else _GRADED_BITS,
-            reset_interval=length + 1,  # once: layer i at Lava step 2 + i, its first frame
-            reset_offset=1,
+            reset_interval=reset_interval or length + 1,  # if never: once, layer i at its first frame
+            reset_offset=0 if driven else 1,  # that is Lava step 2 + i, or 1 + i
         )
     blocks = network.layers
     if graph.layers[-1].threshold is None:
         blocks[-1].neuron.vth.init = THRESHOLD_LIMIT + 1  # 131071 * 64 is 63 short of the clip: it could fire
+    biases = _held_back(graph, blocks)
     source = RingBuffer(data=_ring(graph, x, length))
-    source.s_out.connect(network.inp)
+    if driven:  # a * 64 is what a bias * 64 is, and may differ from frame to frame; no current is kept
+        blocks[0].neuron.du.init = DECAY_UNITY - 1
+        source.s_out.connect(blocks[0].neuron.a_in)
+    else:
+        source.s_out.connect(network.inp)
     spike_taps, wires = [], []
     try:
         for block in blocks:
@@ -128,8 +140,12 @@ def _running(graph: SpikingGraph, x: np.ndarray, every_potential: bool) -> Itera
             },
         )
 
+        steps = count(1)
+
         def play_step() -> list[Frame]:
             try:
+                for bias, values in biases.get(next(steps), ()):
+                    bias.set(values)
                 with _old_habits():  # the first run forks, and the processes inherit what is filtered
                     network.run(RunSteps(1, blocking=False), config, {"pypy_channel_size": _CHANNEL_SLOTS})
                 _wait(network)
@@ -148,6 +164,22 @@ def _running(graph: SpikingGraph, x: np.ndarray, every_potential: bool) -> Itera
         for wire in wires:
             wire._multi_processing.stop()  # a wire's shared memory has a server process of its own
         del ProcessServer().processes[known:]  # it would hold every network and its input for ever
+
+
+def _held_back(graph: SpikingGraph, blocks: list[Any]) -> dict[int, list[tuple[Any, np.ndarray]]]:
+    """Take the biases of a graph with delays away, and give them by the Lava step at which each is to be set.
+
+    Driven by its bias a layer spikes while the pipeline fills, and a delay would carry that past the next one's reset.
+    """
+    held: dict[int, list[tuple[Any, np.ndarray]]] = {}
+    if any(layer.delay is not None for layer in graph.layers):
+        first = 2 - len(blocks) + _synapses(graph)
+        for step, block in enumerate(blocks, start=first):
+            bias = block.neuron.bias_mant
+            if np.any(bias.init):
+                held.setdefault(step, []).append((bias, bias.init))
+                bias.init = np.zeros_like(bias.init)
+    return held
 
 
 @contextmanager
@@ -197,68 +229,14 @@ def _cause(network: Any, error: Exception) -> str:
     return repr(causes[0] if causes else error)
 
 
-def _check_layer(layer: Layer, limit: int) -> None:
-    """Refuse what Lava would compute differently, though netx loads it."""
-    if layer.bias is not None and (worst := int(np.abs(layer.bias).max())) > _BIAS_LIMIT:
-        raise GraphError(f"layer {layer.name}: bias {worst} is beyond {_BIAS_LIMIT}, Lava's 16 bits; make it smaller")
-    reach = layer.reach(limit)
-    if layer.kind == "dense":
-        reach <<= _dense_shift(layer)
-    if reach >= _SUM_LIMIT:
-        raise GraphError(
-            f"layer {layer.name}: inputs can sum to {reach}, beyond the {_SUM_LIMIT} that Lava holds; "
-            "use smaller weights, fewer input bits or backend='integer'"
-        )
-
-
-def _dense_shift(layer: Layer) -> int:
-    """Bits by which netx scales a dense layer's weights up; GraphError if Lava would then change any of them."""
-    from lava.lib.dl.netx.utils import optimize_weight_bits
-    from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
-
-    lowest, highest = int(layer.weight.min()), int(layer.weight.max())
-    if lowest == highest == 0:
-        raise GraphError(f"layer {layer.name}: netx cannot load a dense weight that is all zero; drop the layer")
-    for value in (lowest, highest):
-        if not -256 <= value <= (254 if lowest < 0 else 255):
-            raise GraphError(
-                f"layer {layer.name}: weight {value} is beyond Lava's Dense; use -256..254 or backend='integer'"
-            )
-    with np.errstate(divide="ignore"):  # netx divides by the largest weight, which may be 0
-        scaled, bits, exponent, _ = optimize_weight_bits(layer.weight)
-    mode = determine_sign_mode(scaled)
-    changed = truncate_weights(clip_weights(scaled, mode, num_bits=8), mode, bits) != scaled
-    if changed.any():  # netx and lava-nc disagree on the sign mode or on the range of such weights
-        raise GraphError(
-            f"layer {layer.name}: weight {layer.weight[changed][0]} is altered by Lava's Dense, as none is positive; "
-            "make one positive or use backend='integer'"
-        )
-    return -exponent
-
-
-def _fan_out(layer: Layer, source: Shape, shape: Shape) -> np.ndarray:
-    """Synapses that one input element reaches: (H,W) of a conv, for any channel, or () of a dense."""
-    if layer.kind == "dense":
-        return np.array(len(layer.weight))
-    reached = []
-    for axis in (0, 1):
-        position = np.arange(source[1 + axis])[:, None] + layer.padding[axis]
-        offset = position - np.arange(layer.weight.shape[2 + axis]) * layer.dilation[axis]
-        output = offset // layer.stride[axis]
-        on_grid = offset % layer.stride[axis] == 0
-        reached.append((on_grid & (output >= 0) & (output < shape[1 + axis])).sum(axis=1))
-    return np.outer(*reached) * (len(layer.weight) // layer.groups)
-
-
-def _events(frame: np.ndarray, fan_out: np.ndarray) -> int:
-    """Synaptic events of one frame: its non-zero elements, each times the synapses it reaches."""
-    active = np.count_nonzero(frame, axis=0 if fan_out.ndim else None)
-    return int(np.sum(active * fan_out))
+def _synapses(graph: SpikingGraph) -> int:
+    """Layers with synapses: the steps that a frame takes to the last layer."""
+    return sum(layer.kind not in ("input", "flatten") for layer in graph.layers)
 
 
 def _ring(graph: SpikingGraph, x: np.ndarray, length: int) -> np.ndarray:
     """x as Lava's source wants it: (W,H,C,time) or (N,time), zero after the last frame."""
-    frames = x.reshape(len(x), -1) if graph.layers[0].kind != "conv" else x
+    frames = x.reshape(len(x), -1) if graph.layers[0].kind == "flatten" else x
     data = np.zeros((*frames.shape[:0:-1], length), np.int32)
     data[..., : len(x)] = frames.T
     return data

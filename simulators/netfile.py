@@ -13,19 +13,18 @@ tells it from a threshold, and in netx it would still fire at the very edge of s
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
 
 from hybridnet.errors import GraphError
 from hybridnet.files import write_whole
-from hybridnet.spiking import THRESHOLD_LIMIT, Layer, Shape, SpikingGraph
+from hybridnet.spiking import DECAY_UNITY, THRESHOLD_LIMIT, Layer, Shape, SpikingGraph
+from simulators.netfields import attribute, integer, integer_array, integer_tuple, layer_name, pair, word
 
 _GEOMETRY = ("stride", "padding", "dilation")
 _NEURONS = ("CUBA", "LOIHI")
-
-Value = TypeVar("Value", int, float, str, bool)
 
 
 def net_bytes(graph: SpikingGraph) -> bytes:
@@ -36,12 +35,14 @@ def net_bytes(graph: SpikingGraph) -> bytes:
     """
     with h5py.File("graph.net", "w", driver="core", backing_store=False) as file:  # in memory: the name is no path
         file.attrs["input_bits"], file.attrs["steps"] = graph.input_bits, graph.steps
-        group = file.create_group("layer/0")
-        group.create_dataset("type", data=np.array([b"input"], "S10"))
-        group.create_dataset("shape", data=np.array(graph.input_shape))
+        bare = graph.layers[0].kind != "input"
+        if bare:
+            group = file.create_group("layer/0")
+            group.create_dataset("type", data=np.array([b"input"], "S10"))
+            group.create_dataset("shape", data=np.array(graph.input_shape))
         source = graph.input_shape
-        for i, (layer, shape) in enumerate(zip(graph.layers, graph.shapes, strict=True), start=1):
-            if layer.kind == "flatten" and len(source) == 1 and i > 1:
+        for i, (layer, shape) in enumerate(zip(graph.layers, graph.shapes, strict=True), start=int(bare)):
+            if layer.kind == "flatten" and len(source) == 1 and layer is not graph.layers[0]:
                 raise GraphError(
                     f"layer {layer.name}: its input {source} is flat already and netx fails on it; drop it"
                 )
@@ -61,15 +62,18 @@ def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:
         raise GraphError(
             f"layer {layer.name}: reset {layer.reset!r} does not exist in lava-dl's .net files; use reset='zero'"
         )
-    group.attrs["name"] = layer.name.encode("unicode_escape").decode("ascii")  # HDF5 holds no NUL or lone surrogate
+    group.attrs["name"] = np.bytes_(layer.name.encode("unicode_escape"))  # HDF5 holds no NUL or lone surrogate
     group.attrs["scale"] = layer.scale
     group.create_dataset("type", data=np.array([layer.kind.encode()], "S10"))
     group.create_dataset("shape", data=np.array(shape))
     if layer.kind == "flatten":
         return
-    group.create_dataset("weight", data=layer.weight)
+    alone = layer.kind == "input"  # its one weight and one bias are scalars in lava-dl's files
+    group.create_dataset("weight", data=layer.weight[0] if alone else layer.weight)
     if layer.bias is not None:
-        group.create_dataset("bias", data=layer.bias)
+        group.create_dataset("bias", data=layer.bias[0] if alone else layer.bias)
+    if layer.delay is not None:
+        group.create_dataset("delay", data=layer.delay)
     if layer.kind == "conv":
         group.create_dataset("inChannels", data=layer.weight.shape[1] * layer.groups)
         group.create_dataset("outChannels", data=layer.weight.shape[0])
@@ -77,7 +81,7 @@ def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:
         group.create_dataset("groups", data=layer.groups)
         for what in _GEOMETRY:
             group.create_dataset(what, data=np.array(getattr(layer, what)))
-    else:
+    elif layer.kind == "dense":
         group.create_dataset("inFeatures", data=layer.weight.shape[1])
         group.create_dataset("outFeatures", data=layer.weight.shape[0])
     group.attrs["readout"] = layer.threshold is None
@@ -90,42 +94,55 @@ def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:
     neuron.create_dataset("gradedSpike", data=False)
 
 
-def load_net(path: str | os.PathLike[str]) -> SpikingGraph:
-    """Read a .net file, this toolkit's or another's.
+def load_net(path: str | os.PathLike[str], skip_layers: int = 0, num_layers: int | None = None) -> SpikingGraph:
+    """Read a .net file, this toolkit's or another's, or a part of it.
 
-    What somebody else's file does not say: names are "layer1", "layer2"...; scale 1, input_bits 16, steps 1; no
-    readout, so vThMant 131071 stays a threshold. GraphError names the file, the layer and what is wrong with it.
+    skip_layers, num_layers   netx's arguments: of the file's layers, counted from 0 with input and flatten, those from
+                              skip_layers on and below num_layers (None for all); the layers left out are not checked
+
+    What somebody else's file does not say: names are "layer1", "layer2"..., by place in the file; scale 1, input_bits
+    16, steps 1; no readout, so vThMant 131071 stays a threshold. A dense layer without neurons has netx's default,
+    which sums up and never spikes. Behind a skipped layer with neurons input_bits is 1, and the input has the shape
+    that the last skipped layer states. A flatten at the end is left out, as in netx. GraphError names the file, the
+    layer and what is wrong with it.
     """
     path = Path(path)
     if not path.is_file():
         raise GraphError(f"{path}: is {'a folder' if path.is_dir() else 'missing'}; give the path of a .net file")
     try:
         with h5py.File(path, "r") as file:
-            return _read_graph(file)
+            return _read_graph(file, skip_layers, num_layers)
     except GraphError as error:
         raise GraphError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # whatever h5py meets in a damaged file
-        raise GraphError(f"{path}: is not a readable HDF5 file ({error}); export it again") from error
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, SystemError, MemoryError) as error:
+        # Whatever h5py meets in a damaged file; of a name that is no text it makes a SystemError.
+        reason = error.__cause__ or error
+        raise GraphError(f"{path}: is not a readable HDF5 file ({reason}); export it again") from error
 
 
-def _read_graph(file: h5py.File) -> SpikingGraph:
+def _read_graph(file: h5py.File, skip: int, stop: int | None) -> SpikingGraph:
     _refuse_other_files(file)
     groups = list(_layer_groups(file))
-    input_shape: Shape | None = None
-    if groups and _text(groups[0], "type", "layer 0") == "input":
-        if "neuron" in groups[0]:
-            raise GraphError("layer 0: an input layer with neurons is not supported; export a bare input layer")
-        input_shape = _integers(groups[0], "shape", "layer 0")
-        groups = groups[1:]
-    layers = [_read_layer(group, f"layer{i}") for i, group in enumerate(groups, start=1)]
+    skipped, taken = groups[:skip], groups[skip:stop]
+    if skip < 0 or (stop is not None and stop < 0) or (groups and not taken):
+        raise GraphError(f"skip_layers {skip}, num_layers {stop} leave none of {len(groups)} layers; take at least one")
+    offset = skip + (not groups or word(groups[0], "type", "layer 0") != "input")  # the first layer proper is layer1
+    input_shape = integer_tuple(skipped[-1], "shape", f"layer {skip - 1}") if skipped else None
+    if offset == 0 and "neuron" not in groups[0]:
+        input_shape = integer_tuple(groups[0], "shape", "layer 0")
+        taken, offset = taken[1:], 1
+    layers = [_read_layer(group, f"layer{i}") for i, group in enumerate(taken, start=offset)]
+    while layers and layers[-1].kind == "flatten":
+        layers.pop()
+    behind_neurons = any("neuron" in group for group in skipped)
     graph = SpikingGraph(
         layers=tuple(layers),
-        input_shape=_input_shape(input_shape, layers),
-        input_bits=_attribute(file, "input_bits", 16, int, "input"),
-        steps=_attribute(file, "steps", 1, int, "input"),
+        input_shape=_input_shape(input_shape, layers, taken),
+        input_bits=1 if behind_neurons else attribute(file, "input_bits", 16, int, "input"),
+        steps=attribute(file, "steps", 1, int, "input"),
     )
-    for group, layer, shape in zip(groups, layers, graph.shapes, strict=True):
-        stated = _integers(group, "shape", layer.name)
+    for group, layer, shape in zip(taken[: len(layers)], layers, graph.shapes, strict=True):
+        stated = integer_tuple(group, "shape", layer.name)
         if stated != shape and (layer.kind == "conv" or np.prod(stated) != shape[0]):  # (N,1,1) is lava-dl's (N,)
             raise GraphError(f"layer {layer.name}: shape {stated} contradicts its geometry, {shape}; export it again")
     return graph
@@ -144,8 +161,10 @@ def _refuse_other_files(file: h5py.File) -> None:
             raise GraphError(f"{name}: its data lie in another file; export the network into one file")
 
 
-def _input_shape(stated: Shape | None, layers: list[Layer]) -> Shape:
-    """The input's shape: the input layer's, or what a dense first layer takes, as in netx."""
+def _input_shape(stated: Shape | None, layers: list[Layer], groups: list[h5py.Group]) -> Shape:
+    """The input's shape: the input layer's or the last skipped one's, or what a dense first layer takes, as in netx."""
+    if layers and layers[0].kind == "input":
+        stated, layers = integer_tuple(groups[0], "shape", layers[0].name), layers[1:]
     first = layers[0] if layers else None
     if first and first.kind == "dense":
         inputs = first.weight.shape[1]
@@ -169,107 +188,57 @@ def _layer_groups(file: h5py.File) -> Iterator[h5py.Group]:
 
 
 def _read_layer(group: h5py.Group, default_name: str) -> Layer:
-    name = _name(group, default_name)
-    kind = _text(group, "type", name)
-    if kind not in ("conv", "dense", "flatten"):
+    name = layer_name(group, default_name)
+    kind = word(group, "type", name)
+    if kind not in ("input", "conv", "dense", "flatten"):
         raise GraphError(f"layer {name}: type {kind!r} is not supported; use conv, dense and flatten layers")
-    scale = _attribute(group, "scale", 1.0, float, name)
+    scale = attribute(group, "scale", 1.0, float, name)
     if kind == "flatten":
         return Layer(name, "flatten", scale=scale)
-    if "delay" in group and any(_integers(group, "delay", name)):
-        raise GraphError(f"layer {name}: synaptic delays are not supported; export it without delays")
+    delay = integer_array(group, "delay", name) if "delay" in group else np.zeros(1)
+    if kind != "dense" and delay.any():
+        raise GraphError(f"layer {name}: delays of a {kind} are not supported; export it without delays")
+    shared: dict[str, Any] = {
+        **_read_neuron(group, kind, name),
+        "bias": integer_array(group, "bias", name) if "bias" in group else None,
+        "scale": scale,
+    }
+    if kind == "input":  # netx takes 64 for a weight that is not there
+        shared["bias"] = None if shared["bias"] is None else shared["bias"].ravel()
+        weight = integer_array(group, "weight", name).ravel() if "weight" in group else np.array([64])
+        return Layer(name, "input", weight, **shared)
+    weight = integer_array(group, "weight", name)
+    if kind == "dense":
+        outputs = int(np.prod(integer_tuple(group, "shape", name)))
+        if weight.ndim == 1 and outputs > 0 and weight.size % outputs == 0:  # lava-dl also writes dense weights flat
+            weight = weight.reshape(outputs, -1)
+        return Layer(name, "dense", weight, delay=delay if delay.any() else None, **shared)
+    if weight.ndim == 5 and weight.shape[4] == 1:  # lava-dl's own exports carry a time axis
+        weight = weight[..., 0]
+    geometry: dict[str, Any] = {what: pair(group, what, name) for what in _GEOMETRY}
+    return Layer(name, "conv", weight, groups=integer(group, "groups", name), **geometry, **shared)
+
+
+def _read_neuron(group: h5py.Group, kind: str, name: str) -> dict[str, Any]:
+    """The neurons' part of a layer."""
+    if kind == "dense" and "neuron" not in group:  # netx's default sums u up, takes it for v, and cannot spike
+        return {"decay_u": 0, "decay_v": DECAY_UNITY, "threshold": None}
     neuron = group.get("neuron")
     if not isinstance(neuron, h5py.Group):
         raise GraphError(f"layer {name}: no 'neuron' group; export it with its CUBA neuron")
     _check_neuron(neuron, name)
-    readout = _attribute(group, "readout", False, bool, name)
-    shared: dict[str, Any] = {
-        "bias": _array(group, "bias", name) if "bias" in group else None,
-        "decay_u": _integer(neuron, "iDecay", name),
-        "decay_v": _integer(neuron, "vDecay", name),
-        "threshold": None if readout else _integer(neuron, "vThMant", name),
-        "scale": scale,
+    readout = attribute(group, "readout", False, bool, name)
+    return {
+        "decay_u": integer(neuron, "iDecay", name),
+        "decay_v": integer(neuron, "vDecay", name),
+        "threshold": None if readout else integer(neuron, "vThMant", name),
     }
-    weight = _array(group, "weight", name)
-    if kind == "dense":
-        outputs = int(np.prod(_integers(group, "shape", name)))
-        if weight.ndim == 1 and outputs > 0 and weight.size % outputs == 0:  # lava-dl also writes dense weights flat
-            weight = weight.reshape(outputs, -1)
-        return Layer(name, "dense", weight, **shared)
-    if weight.ndim == 5 and weight.shape[4] == 1:  # lava-dl's own exports carry a time axis
-        weight = weight[..., 0]
-    geometry: dict[str, Any] = {what: _pair(group, what, name) for what in _GEOMETRY}
-    return Layer(name, "conv", weight, groups=_integer(group, "groups", name), **geometry, **shared)
 
 
 def _check_neuron(neuron: h5py.Group, name: str) -> None:
-    kind = _text(neuron, "type", name)
+    kind = word(neuron, "type", name)
     if kind not in _NEURONS:
         raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use {' or '.join(_NEURONS)}")
     for what, expected in (("refDelay", 1), ("gradedSpike", 0)):
-        if what in neuron and (value := _integer(neuron, what, name)) != expected:
+        if what in neuron and (value := integer(neuron, what, name)) != expected:
             raise GraphError(f"layer {name}: {what} {value} is not supported; export it with {what} {expected}")
-
-
-def _dataset(group: h5py.Group, key: str, name: str) -> np.ndarray:
-    dataset = group.get(key)
-    if not isinstance(dataset, h5py.Dataset):
-        raise GraphError(f"layer {name}: dataset {key!r} is missing; export it again")
-    return np.asarray(dataset[()])
-
-
-def _array(group: h5py.Group, key: str, name: str) -> np.ndarray:
-    """A dataset of integers, which lava-dl often stores as floats, as int64."""
-    array = _dataset(group, key, name)
-    if array.dtype.kind not in "iufb":
-        raise GraphError(f"layer {name}: {key} of dtype {array.dtype} must hold numbers; export it again")
-    with np.errstate(invalid="ignore"):  # a NaN becomes some integer, and the comparison finds it
-        integers = array.astype(np.int64)
-    if not np.array_equal(integers, array):
-        raise GraphError(f"layer {name}: {key} holds values that are not integers; quantise before exporting")
-    return integers
-
-
-def _integers(group: h5py.Group, key: str, name: str) -> tuple[int, ...]:
-    return tuple(int(value) for value in _array(group, key, name).ravel())
-
-
-def _integer(group: h5py.Group, key: str, name: str) -> int:
-    values = _integers(group, key, name)
-    if len(values) != 1:
-        raise GraphError(f"layer {name}: {key} has {len(values)} values and must have one; export it again")
-    return values[0]
-
-
-def _pair(group: h5py.Group, key: str, name: str) -> tuple[int, int]:
-    """(y, x); one value stands for both."""
-    values = _integers(group, key, name)
-    if len(values) not in (1, 2):
-        raise GraphError(f"layer {name}: {key} has {len(values)} values and must have one or two; export it again")
-    return values[0], values[-1]
-
-
-def _text(group: h5py.Group, key: str, name: str) -> str:
-    values = _dataset(group, key, name).ravel()
-    if values.size != 1 or not isinstance(values[0], bytes | str):
-        raise GraphError(f"layer {name}: {key} must hold one word; export it again")
-    return values[0] if isinstance(values[0], str) else values[0].decode("ascii", "replace")
-
-
-def _name(group: h5py.Group, default: str) -> str:
-    try:
-        return _attribute(group, "name", default, str, default).encode("ascii").decode("unicode_escape")
-    except UnicodeError as error:
-        raise GraphError(f"layer {default}: attribute 'name' is not escaped ASCII; export it again") from error
-
-
-def _attribute(group: h5py.Group, key: str, default: Value, kind: type[Value], name: str) -> Value:
-    if key not in group.attrs:
-        return default
-    value = group.attrs[key]
-    try:
-        return kind(value)
-    except (TypeError, ValueError) as error:
-        raise GraphError(
-            f"layer {name}: attribute {key!r} is {value!r}, not a {kind.__name__}; export it again"
-        ) from error

@@ -10,6 +10,7 @@ from hybridnet.spiking import SpikingGraph
 from hybridnet.trace import Trace
 from simulators import engine
 from simulators.lava_import import INSTALL
+from simulators.layout import prepare
 
 RECORDABLE = ("spikes", "v")
 _BACKENDS = ("integer", "lava")
@@ -32,27 +33,52 @@ def require_backend(name: str) -> None:
         raise BackendError(f"backend {name!r} is not installed; {INSTALL}")
 
 
-def simulate(graph: SpikingGraph, x: np.ndarray, backend: str = "integer", record: Collection[str] = ()) -> Trace:
+def simulate(
+    graph: SpikingGraph,
+    x: np.ndarray,
+    backend: str = "integer",
+    record: Collection[str] = (),
+    reset_interval: int | None = None,
+    hardware_refractory: bool = False,
+) -> Trace:
     """Play x through the graph, from rest.
 
     x        integer or bool, (T,C,H,W) or (T,N), any T >= 1, within +-graph.input_limit (0 or 1 if input_bits is 1)
     backend  "integer" (exact, fast) or "lava" (Lava's fixed_pt processes; seconds to start)
     record   any of "spikes" and "v"
+    reset_interval       N >= 1: every layer is back at rest before its frames N, 2N, ...; None for never
+    hardware_refractory  read v as Loihi's captures hold it: 128 (refDelay << 7) in the step of a spike instead of 0;
+                         the dynamics are the same. Integer backend and reset "zero" only
 
-    GraphError if x does not fit the graph, if `record` names anything else, or if the backend cannot hold the graph;
-    BackendError if the backend is unknown, not installed, or fails.
+    GraphError if x does not fit the graph, if `record` names anything else, if an option is out of range, or if the
+    backend cannot hold the graph or the option; BackendError if the backend is unknown, not installed, or fails.
     """
     names = {record} if isinstance(record, str) else set(record)
     unknown = sorted(names - set(RECORDABLE))
     if unknown:
         raise GraphError(f"record: {unknown[0]!r} cannot be recorded; choose from {', '.join(RECORDABLE)}")
+    if reset_interval is not None and reset_interval < 1:
+        raise GraphError(f"reset_interval: {reset_interval} must be at least 1 step; use None for no reset")
     require_backend(backend)
+    if hardware_refractory:
+        _check_refractory(graph, backend)
     x = _checked(graph, np.asarray(x))
     if backend == "integer":
-        return engine.run(engine.prepare(graph), x, names)
+        return engine.run(prepare(graph), x, names, reset_interval, hardware_refractory)
     from simulators import lava
 
-    return lava.run(graph, x, names)
+    return lava.run(graph, x, names, reset_interval)
+
+
+def _check_refractory(graph: SpikingGraph, backend: str) -> None:
+    if backend != "integer":
+        raise GraphError(f"hardware_refractory: backend {backend!r} holds v = 0 after a spike; use backend='integer'")
+    for layer in graph.layers:
+        if layer.reset != "zero":
+            raise GraphError(
+                f"layer {layer.name}: reset {layer.reset!r} does not exist on Loihi; "
+                "use reset='zero' or hardware_refractory=False"
+            )
 
 
 def _checked(graph: SpikingGraph, x: np.ndarray) -> np.ndarray:

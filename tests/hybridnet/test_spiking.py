@@ -83,6 +83,7 @@ def test_equality_is_by_value() -> None:
         ({"decay_v": 4097}, "decay_v 4097 is outside 0..4096"),
         ({"decay_u": -1}, "decay_u -1"),
         ({"threshold": 2**17}, "threshold 131072 is outside 0..131071"),
+        ({"delay": np.ones(4, int)}, "a conv holds no delay, only a dense does; leave it out"),
         ({"scale": 0.0}, "scale 0.0"),
         ({"scale": float("nan")}, "scale nan"),
     ],
@@ -99,6 +100,16 @@ def test_input_neurons() -> None:
     assert neurons().reach(127) == 127
     with pytest.raises(GraphError, match="layer in: an input has one weight for all neurons, not 2"):
         neurons(weight=np.array([64, 64]))
+
+
+def test_delays() -> None:
+    weight = np.ones((2, 3), int)
+    for delay in ([0, 62], [1, 0, 2]):
+        assert Layer("d", "dense", weight, delay=np.array(delay)).delay.tolist() == delay
+    assert Layer("d", "dense", weight, delay=np.zeros(2, int)).delay is None
+    for delay, words in (([63, 0], "delay 63 is outside 0..62"), ([0, -1, 0], "delay -1 is"), ([1], "delay of shape")):
+        with pytest.raises(GraphError, match=f"^layer d: {words}"):
+            Layer("d", "dense", weight, delay=np.array(delay))
 
 
 def test_a_flatten_holds_nothing() -> None:

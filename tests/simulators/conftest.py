@@ -37,6 +37,22 @@ def _sums(layer: Layer, a: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarr
     return total, events
 
 
+def _arriving(layer: Layer, frames: list[np.ndarray], t: int, shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """a of step t and the synaptic events that arrive by then; delays neuron by neuron, from the frames before."""
+
+    def frame(step: int) -> np.ndarray:
+        return frames[step] if step >= 0 else np.zeros_like(frames[0])
+
+    if layer.kind == "input":
+        return np.zeros(shape, np.int64), 0
+    if layer.delay is None:
+        return _sums(layer, frames[t], shape)
+    if len(layer.delay) == len(layer.weight):
+        late = [_sums(layer, frame(t - delay), shape) for delay in layer.delay]
+        return np.array([a[k] for k, (a, _) in enumerate(late)]), sum(count for _, count in late) // len(late)
+    return _sums(layer, np.array([frame(t - delay)[k] for k, delay in enumerate(layer.delay)]), shape)
+
+
 def _reference(graph: SpikingGraph, x: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """The dynamics of hybridnet.spiking in plain int64, with Lava's wraps; per layer spikes, v, events, overflows."""
     result = {}
@@ -49,8 +65,10 @@ def _reference(graph: SpikingGraph, x: np.ndarray) -> dict[str, dict[str, np.nda
         bias = np.zeros(len(layer.weight), np.int64) if layer.bias is None else layer.bias.astype(np.int64)
         bias = bias.reshape(-1, *[1] * (len(shape) - 1))
         spikes, potentials, events = [], [], []
-        for frame in frames:
-            a, count = _sums(layer, frame, shape)
+        for t, frame in enumerate(frames):
+            a, count = _arriving(layer, frames, t, shape)
+            if layer.kind == "input":
+                bias = frame
             exact = _truncated(u, layer.decay_u) + a * 64
             if layer.kind == "conv":
                 a = (a + 2**23) % 2**24 - 2**23
@@ -109,7 +127,7 @@ def _cases(
     input_bits = draw(st.sampled_from([1, 2, 8, bits]))
     limit = draw(st.sampled_from([4, 60, 254, conv_limit]))
     input_shape = shape = (draw(st.integers(1, 4)), *pair(1, 9))
-    layers = []
+    layers = [_layer(draw, rng, "input", "input", np.array([40]), resets=resets)] if draw(st.booleans()) else []
     for i in range(draw(st.integers(0, 2))):
         groups = draw(st.sampled_from([g for g in (1, 2, 3, 4) if shape[0] % g == 0]))
         padding, dilation, wanted = pair(0, 2), pair(1, 2), pair(1, 3)
@@ -123,7 +141,10 @@ def _cases(
         half = min(limit, dense_limit) // 2  # even weights: Lava's Dense holds no others
         weight = 2 * rng.integers(-half, half + 1, (draw(st.integers(1, 5)), int(np.prod(shape))))
         weight.flat[0] = 2  # netx cannot load a dense weight that is all zero
-        layers += [Layer("flatten", "flatten"), _layer(draw, rng, "dense", "dense", weight, resets=resets)]
+        lengths = draw(st.sampled_from([None, *weight.shape]))  # one delay per neuron or one per input
+        delay = None if lengths is None else rng.integers(0, 4, lengths)
+        dense = _layer(draw, rng, "dense", "dense", weight, resets=resets, delay=delay)
+        layers += [Layer("flatten", "flatten"), dense]
     if draw(st.booleans()):
         last = layers[-1]
         layers[-1] = Layer(**{**vars(last), "threshold": None})
@@ -136,7 +157,7 @@ def _cases(
 
 @pytest.fixture(scope="session")
 def cases() -> Callable[..., st.SearchStrategy[tuple[SpikingGraph, np.ndarray]]]:
-    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, and overflow within the limits given.
+    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, delays, input neurons, overflow.
 
     bits                     the most an input element has
     conv_limit, dense_limit  the largest weights, for a backend that holds no larger ones

@@ -117,6 +117,57 @@ def test_overflow_by_hand():
     assert (conv.potential.ravel().tolist(), conv.overflows["only"]) == ([0], 1)
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_reset_interval_is_the_pieces_run_apart(data, cases):
+    graph, x = data.draw(cases())
+    interval = data.draw(st.integers(1, len(x) + 1))
+    trace = simulate(graph, x, record=EVERYTHING, reset_interval=interval)
+    pieces = [simulate(graph, x[t : t + interval], record=EVERYTHING) for t in range(0, len(x), interval)]
+    for name in trace.v:
+        for what in ("spikes", "v", "events", "spike_counts"):
+            together = np.concatenate([getattr(piece, what)[name] for piece in pieces])
+            np.testing.assert_array_equal(getattr(trace, what)[name], together)
+        assert trace.overflows[name] == sum(piece.overflows[name] for piece in pieces)
+        assert trace.updates[name] == sum(piece.updates[name] for piece in pieces)
+    np.testing.assert_array_equal(trace.potential, pieces[-1].potential)
+
+
+def test_delays_by_hand():
+    x = np.array([[1, 0], [0, 1], [0, 0], [0, 0]])
+    neurons = simulate(
+        single([[3, 0], [0, 5], [7, 7]], (2,), 1, decay_v=4096, delay=np.array([0, 1, 2])), x, record="v"
+    )
+    assert (neurons.v["only"] // 64).tolist() == [[3, 0, 0], [0, 0, 0], [0, 5, 7], [0, 0, 7]]
+    assert neurons.events["only"].tolist() == [1, 2, 2, 1]  # an event per neuron that a spike reaches, when it does
+    inputs = simulate(single([[3, 0], [0, 5], [7, 7]], (2,), 1, decay_v=4096, delay=np.array([2, 0])), x, record="v")
+    assert (inputs.v["only"] // 64).tolist() == [[0, 0, 0], [0, 5, 7], [3, 0, 7], [0, 0, 0]]
+    assert inputs.events["only"].tolist() == [0, 3, 3, 0]
+
+
+def test_a_reset_loses_delayed_spikes():
+    graph = single([[3]], (1,), 1, delay=np.array([1]))
+    trace = simulate(graph, np.ones((4, 1), int), record="v", reset_interval=2)
+    assert trace.v["only"].ravel().tolist() == [0, 192, 0, 192]
+    assert trace.events["only"].tolist() == [0, 1, 0, 1]
+
+
+def test_a_reset_by_hand():
+    trace = simulate(single([[5]], (1,), decay_u=0), np.ones((5, 1), int), record="v", reset_interval=2)
+    assert trace.v["only"].ravel().tolist() == [320, 960, 320, 960, 320]  # u: 320, 640; v: their sum
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_hardware_refractory_reads_128_in_the_step_of_a_spike(data, cases):
+    graph, x = data.draw(cases(resets=("zero",)))
+    plain, held = simulate(graph, x, record=EVERYTHING), simulate(graph, x, record="v", hardware_refractory=True)
+    for name, spikes in plain.spikes.items():
+        np.testing.assert_array_equal(held.v[name], np.where(spikes, 128, plain.v[name]))
+        np.testing.assert_array_equal(held.events[name], plain.events[name])
+    np.testing.assert_array_equal(held.potential, held.v[name][-1])
+
+
 def test_sums_beyond_64_bits_are_refused():
     graph = single(np.full((1, 2**12), 2**23 - 1), (2**12,), 24)
     with pytest.raises(GraphError, match=r"layer only: inputs can sum to \d+, beyond .*; use smaller weights"):

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hybridnet.errors import BackendError, GraphError
 from hybridnet.spiking import Layer, SpikingGraph
 from hybridnet.trace import Trace
-from simulators import backends, lava, simulate
+from simulators import backends, lava, load_net, save_net, simulate
 from simulators.lava_import import import_lava
 
 pytest.importorskip("lava", reason="Lava is an extra; CI installs it")
@@ -34,9 +35,9 @@ def assert_same(mine: Trace, theirs: Trace) -> None:
     assert theirs.overflows == {}
 
 
-def compare(graph: SpikingGraph, x: np.ndarray) -> Trace:
-    mine = simulate(graph, x, record=EVERYTHING)
-    assert_same(mine, simulate(graph, x, backend="lava", record=EVERYTHING))
+def compare(graph: SpikingGraph, x: np.ndarray, reset_interval: int | None = None) -> Trace:
+    mine = simulate(graph, x, record=EVERYTHING, reset_interval=reset_interval)
+    assert_same(mine, simulate(graph, x, backend="lava", record=EVERYTHING, reset_interval=reset_interval))
     return mine
 
 
@@ -60,7 +61,9 @@ def test_importing_lava_leaves_dataclasses_as_they_were():
 @settings(max_examples=15, deadline=None, phases=[Phase.reuse, Phase.generate])  # shrinking takes minutes
 @given(data=st.data())
 def test_engine_and_lava_agree(data, cases):
-    compare(*data.draw(cases(resets=("zero",), bits=12, conv_limit=1500, dense_limit=254)))
+    graph, x = data.draw(cases(resets=("zero",), bits=12, conv_limit=1500, dense_limit=254))
+    delayed = any(layer.delay is not None for layer in graph.layers)
+    compare(graph, x, None if delayed else data.draw(st.sampled_from([None, 1, 2, 3])))
 
 
 def test_layers_with_bias_start_at_their_own_first_frame():
@@ -103,6 +106,80 @@ def test_dense_weights_at_the_edge_of_what_lava_holds(weight):
     compare(graph, np.array([[5, 7], [-5, 3], [1, 0]]))
 
 
+def test_input_neurons_are_driven_by_bias():
+    image = np.array([[[90, -3], [7, 40]]])
+    layers = (
+        Layer("in", "input", np.array([64]), decay_u=77, decay_v=1024, threshold=60),
+        Layer("out", "conv", np.array([[[[6]]]]), decay_v=5),
+    )
+    trace = compare(SpikingGraph(layers, (1, 2, 2), 8, 6), np.tile(image, (6, 1, 1, 1)))
+
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.lif.process import LIF
+
+    neurons = LIF(shape=(4,), bias_mant=image.ravel(), bias_exp=6, du=76, dv=1024, vth=60)
+    for potential in trace.v["in"]:
+        neurons.run(RunSteps(1), Loihi2SimCfg(select_tag="fixed_pt"))
+        np.testing.assert_array_equal(neurons.v.get(), potential.ravel())
+    neurons.stop()
+
+
+def test_a_dense_layer_without_neurons_is_netx_s_default(tmp_path):
+    layer = Layer("d", "dense", np.array([[6, -2], [4, 200]]), bias=np.array([3, -1]), threshold=1)
+    save_net(tmp_path / "graph.net", SpikingGraph((layer,), (2,), 16, 1))
+    with h5py.File(tmp_path / "graph.net", "r+") as file:
+        del file["layer/1/neuron"]
+    x = np.array([[1, 2], [3, 4], [300, -7], [0, 1000], [0, 0], [5000, 30000], [0, 0], [0, 0]])
+    trace = simulate(load_net(tmp_path / "graph.net"), x, record="v")
+
+    import_lava()
+    from lava.lib.dl import netx
+    from lava.magma.core.run_conditions import RunSteps
+    from lava.magma.core.run_configs import Loihi2SimCfg
+    from lava.proc.io.source import RingBuffer
+
+    network = netx.hdf5.Network(str(tmp_path / "graph.net"), input_message_bits=24)
+    source = RingBuffer(data=x.T.astype(np.int32))
+    source.s_out.connect(network.inp)
+    for t in range(len(x)):
+        with lava._old_habits():
+            network.run(RunSteps(1), Loihi2SimCfg(select_tag="fixed_pt"))
+        if t:  # the synapse delays by one step
+            np.testing.assert_array_equal(network.layers[0].neuron.v.get(), trace.v["d"][t - 1])
+    network.stop()
+
+
+def test_delays_of_neurons_and_of_inputs():
+    rng = np.random.default_rng(6)
+    layers = (
+        Layer("a", "dense", 2 * rng.integers(-30, 60, (5, 3)), delay=np.array([0, 3, 1, 7, 2]), threshold=90),
+        Layer("b", "dense", 2 * rng.integers(-30, 60, (5, 5)), delay=np.array([4, 0, 2, 1, 6]), threshold=40),
+        Layer("c", "dense", 2 * rng.integers(-30, 60, (2, 5)), delay=np.array([1, 0, 3, 62, 0]), decay_u=900),
+    )
+    trace = compare(SpikingGraph(layers, (3,), 8, 20), rng.integers(-9, 10, (20, 3)))
+    assert all(trace.spike_counts[name].any() for name in ("a", "b"))
+
+
+def test_a_bias_before_delays_spikes_from_the_first_frame_on():
+    layers = (
+        Layer("a", "conv", np.array([[[[4, -2]]]]), bias=np.array([90]), threshold=60),
+        Layer("b", "conv", np.array([[[[6]]], [[[8]]]]), bias=np.array([70, -3]), threshold=50),
+        Layer("flat", "flatten"),
+        Layer("c", "dense", 2 * np.arange(-6, 12).reshape(3, 6), bias=np.array([9, 0, 5]), delay=np.array([2, 0, 5])),
+    )
+    compare(SpikingGraph(layers, (1, 1, 4), 8, 8), np.arange(32).reshape(8, 1, 1, 4) % 7 - 3)
+
+
+def test_a_reset_of_delayed_spikes_is_refused():
+    # Lava's reset clears u and v, and what is on its way arrives after it
+    graph = SpikingGraph((Layer("d", "dense", np.array([[2, -4]]), delay=np.array([3])),), (2,), 1, 2)
+    with pytest.raises(
+        GraphError, match="layer d: Lava's reset, here every 2 steps, leaves delayed spikes on their way"
+    ):
+        simulate(graph, np.ones((3, 2), int), backend="lava", reset_interval=2)
+
+
 def test_only_what_is_asked_for_is_recorded():
     graph = SpikingGraph((Layer("d", "dense", np.array([[2, -4]]), threshold=1),), (2,), 1, 2)
     trace = simulate(graph, np.ones((2, 2), int), backend="lava")
@@ -130,6 +207,12 @@ def test_what_lava_would_compute_differently_is_refused(layer, message):
     bits = 24 if "sum to" in message else 8
     with pytest.raises(GraphError, match=message):
         simulate(SpikingGraph((layer,), (2,), bits, 1), np.ones((1, 2), int), backend="lava")
+
+
+def test_input_beyond_lava_s_bias_is_refused():
+    graph = SpikingGraph((Layer("in", "input", np.array([64]), threshold=9),), (2,), 17, 1)
+    with pytest.raises(GraphError, match="layer in: input up to 65535 is beyond 32767, Lava's 16 bits of bias"):
+        simulate(graph, np.ones((1, 2), int), backend="lava")
 
 
 def test_no_process_is_left_after_a_run():

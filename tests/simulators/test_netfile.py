@@ -118,6 +118,12 @@ def test_lava_dl_s_own_habits(edited):
     assert load_net(edited(like_slayer)) == GRAPH
 
 
+@pytest.mark.parametrize("delay", [[0, 62, 7], [3, *[0] * 31]])
+def test_delays_of_neurons_and_of_inputs(edited, delay):
+    graph = load_net(edited(put("layer/3/delay", np.float32(delay))))  # slayer stores them as floats
+    assert graph == replace(GRAPH, layers=(*GRAPH.layers[:2], replace(GRAPH.layers[2], delay=np.array(delay))))
+
+
 def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
     graph = SpikingGraph((Layer("only", "dense", np.ones((2, 6), int)),), (6,), 16, 1)
     save_net(tmp_path / "graph.net", graph)
@@ -133,13 +139,23 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         (put("layer/1/type", np.array([b"convT"])), "layer first: type 'convT' is not supported"),
         (put("layer/3/type", np.array([b"average"])), "layer out: type 'average' is not supported"),
         (put("layer/3/type", np.array([b"concat"])), "layer out: type 'concat' is not supported"),
-        (put("layer/3/type", np.array([b"input"])), "layer out: type 'input' is not supported"),
+        (put("layer/3/type", np.array([b"input"])), "layer out: an input has one weight for all neurons, not 96"),
         (put("layer/3/type", 3), "layer out: type must hold one word"),
-        (put("layer/3/delay", np.array([0, 2, 0])), "layer out: synaptic delays are not supported; export it without"),
+        (
+            put("layer/1/delay", np.array([0, 2, 0])),
+            "layer first: delays of a conv are not supported; export it without",
+        ),
+        (
+            put("layer/3/delay", np.array([0, 2])),
+            r"layer out: delay of shape \(2,\) must be \(3,\), one per neuron, or",
+        ),
+        (put("layer/3/delay", np.array([0, 63, 0])), "layer out: delay 63 is outside 0..62"),
+        (put("layer/3/delay", np.array([0, 0.5, 0])), "layer out: delay holds values that are not integers"),
         (put("layer/1/neuron/refDelay", 2), "layer first: refDelay 2 is not supported; export it with refDelay 1"),
         (put("layer/1/neuron/gradedSpike", True), "layer first: gradedSpike 1 is not supported"),
         (put("layer/1/neuron/type", "SDNN"), "layer first: neuron type 'SDNN' is not supported; use CUBA or LOIHI"),
-        (put("layer/0/neuron/type", "CUBA"), "layer 0: an input layer with neurons is not supported"),
+        (put("layer/0/neuron/type", "SDNN"), "layer layer0: neuron type 'SDNN' is not supported; use CUBA or LOIHI"),
+        (put("layer/0/neuron/type", "CUBA"), "layer layer0: dataset 'iDecay' is missing"),
         (drop("layer/1/weight"), "layer first: dataset 'weight' is missing; export it again"),
         (drop("layer/1/stride"), "layer first: dataset 'stride' is missing"),
         (drop("layer/1/type"), "layer first: dataset 'type' is missing"),
@@ -159,8 +175,14 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         (put("layer/1/shape", [4, 2, 5]), r"layer first: shape \(4, 2, 5\) contradicts its geometry, \(4, 2, 4\)"),
         (put("layer/3/neuron/vDecay", 4097), "layer out: decay_v 4097 is outside 0..4096"),
         (put("layer/1/neuron/vThMant", 2**17), "layer first: threshold 131072 is outside 0..131071"),
-        (lambda file: file.attrs.update(steps="many"), "layer input: attribute 'steps' is 'many', not an? int"),
-        (lambda file: file["layer/1"].attrs.update(name="\\x"), "layer layer1: attribute 'name' is not escaped"),
+        (
+            lambda file: file.attrs.update(steps=np.bytes_("many")),
+            "layer input: attribute 'steps' is b?'many', not an? int",
+        ),
+        (
+            lambda file: file["layer/1"].attrs.update(name=np.bytes_("\\x")),
+            "layer layer1: attribute 'name' is not escaped",
+        ),
     ],
 )
 def test_what_a_file_must_not_hold(edited, change, message):
@@ -168,6 +190,80 @@ def test_what_a_file_must_not_hold(edited, change, message):
     with pytest.raises(GraphError, match=message) as caught:
         load_net(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def with_input_neurons(file: h5py.File) -> None:
+    """The file's bare input layer as lava-dl's own `slayer.block.cuba.Input` exports it."""
+    for key, value in {"type": "CUBA", "iDecay": 4096, "vDecay": 1024, "vThMant": 25, "refDelay": 1}.items():
+        put(f"layer/0/neuron/{key}", value)(file)
+    put("layer/0/weight", np.float32([36]))(file)
+    put("layer/0/bias", np.float32(34))(file)
+
+
+def test_an_input_layer_with_neurons(edited, tmp_path):
+    graph = load_net(edited(with_input_neurons))
+    first = Layer("layer0", "input", np.array([36]), bias=np.array([34]), decay_v=1024, threshold=25)
+    assert graph == replace(GRAPH, layers=(first, *GRAPH.layers))
+    save_net(tmp_path / "again.net", graph)
+    assert load_net(tmp_path / "again.net") == graph
+    with h5py.File(tmp_path / "again.net", "r") as file:
+        assert [file[f"layer/{i}/type"][0] for i in range(4)] == [b"input", b"conv", b"flatten", b"dense"]
+
+
+def test_an_input_layer_with_neurons_need_not_state_weight_and_bias(edited):
+    def change(file: h5py.File) -> None:
+        with_input_neurons(file)
+        del file["layer/0/weight"], file["layer/0/bias"]
+
+    first = load_net(edited(change)).layers[0]
+    assert (first.weight.tolist(), first.bias) == ([64], None)  # netx's defaults
+
+
+def test_flat_input_neurons_may_be_stated_as_columns(tmp_path):
+    layers = (Layer("in", "input", np.array([64]), threshold=3), Layer("only", "dense", np.ones((2, 6), int)))
+    graph = SpikingGraph(layers, (6,), 8, 1)
+    save_net(tmp_path / "graph.net", graph)
+    with h5py.File(tmp_path / "graph.net", "r+") as file:
+        put("layer/0/shape", [6, 1, 1])(file)
+    assert load_net(tmp_path / "graph.net") == graph
+
+
+def test_a_part_of_a_network(edited, tmp_path):
+    save_net(tmp_path / "graph.net", GRAPH)
+    conv, flat, dense = GRAPH.layers
+    for skip, number, expected in (
+        (0, 9, GRAPH),
+        (1, None, GRAPH),  # the bare input layer is the first that netx counts
+        (0, 2, replace(GRAPH, layers=(conv,))),
+        (0, 3, replace(GRAPH, layers=(conv,))),  # netx has no process for a flatten: at the end it does nothing
+        (2, None, replace(GRAPH, layers=(flat, dense), input_shape=(4, 2, 4), input_bits=1)),
+        (3, 4, replace(GRAPH, layers=(dense,), input_shape=(32,), input_bits=1)),
+    ):
+        assert load_net(tmp_path / "graph.net", skip_layers=skip, num_layers=number) == expected
+    path = edited(with_input_neurons)
+    assert load_net(path, skip_layers=1) == replace(GRAPH, input_bits=1)  # behind neurons there are only spikes
+
+
+def test_what_a_part_leaves_out_is_not_checked(edited):
+    path = edited(put("layer/1/type", np.array([b"pool"])))
+    assert load_net(path, skip_layers=3).layers == GRAPH.layers[2:]
+    path = edited(put("layer/3/type", np.array([b"average"])))
+    assert load_net(path, num_layers=3).layers == GRAPH.layers[:1]
+
+
+def test_names_in_a_part_are_those_in_the_whole(edited):
+    path = edited(lambda file: [file[f"layer/{i}"].attrs.clear() for i in (1, 2, 3)])
+    assert [layer.name for layer in load_net(path).layers] == ["layer1", "layer2", "layer3"]
+    assert [layer.name for layer in load_net(path, skip_layers=2).layers] == ["layer2", "layer3"]
+
+
+@pytest.mark.parametrize(("skip", "number"), [(4, None), (-1, None), (0, 0), (2, 2), (0, -1)])
+def test_a_part_of_nothing_is_refused(tmp_path, skip, number):
+    save_net(tmp_path / "graph.net", GRAPH)
+    with pytest.raises(GraphError, match=rf"skip_layers {skip}, num_layers {number} leave none of 4 layers; take at"):
+        load_net(tmp_path / "graph.net", skip, number)
+    with pytest.raises(GraphError, match="no layer has neurons"):
+        load_net(tmp_path / "graph.net", num_layers=1)
 
 
 def test_a_conv_without_an_input_layer_is_refused(tmp_path):

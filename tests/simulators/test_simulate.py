@@ -1,6 +1,7 @@
 """What `simulate` refuses, and how it says so."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,21 @@ def test_binary_input_is_0_or_1():
 def test_unknown_recording_is_refused():
     with pytest.raises(GraphError, match="record: 'u' cannot be recorded; choose from spikes, v"):
         simulate(graph(), np.zeros((1, 2, 3, 4), int), record=("v", "u"))
+
+
+@pytest.mark.parametrize("interval", [0, -3])
+def test_a_reset_interval_is_at_least_one_step(interval):
+    with pytest.raises(GraphError, match=f"reset_interval: {interval} must be at least 1 step; use None for no reset"):
+        simulate(graph(), np.zeros((1, 2, 3, 4), int), reset_interval=interval)
+
+
+def test_hardware_refractory_is_refused_where_it_does_not_exist():
+    x = np.zeros((1, 2, 3, 4), int)
+    with pytest.raises(GraphError, match="hardware_refractory: backend 'lava' holds v = 0 after a spike; use backend="):
+        simulate(graph(), x, backend="lava", hardware_refractory=True)
+    soft = replace(graph(), layers=(replace(graph().layers[0], threshold=1, reset="subtract"),))
+    with pytest.raises(GraphError, match="layer only: reset 'subtract' does not exist on Loihi; use reset='zero'"):
+        simulate(soft, x, hardware_refractory=True)
 
 
 def test_unknown_backend_is_refused():

@@ -1,0 +1,35 @@
+"""Synaptic events counted from the activity alone, for a simulator that does not count them itself."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hybridnet.spiking import Layer, Shape
+from simulators.delays import DelayLine, delays_inputs
+
+
+def event_counter(layer: Layer, source: Shape, shape: Shape) -> Callable[[np.ndarray], int]:
+    """A function of one frame after the other: the synaptic events of those that arrive by then."""
+    fan_out = _fan_out(layer, source, shape)
+    if layer.delay is None:
+        return lambda frame: int(np.sum(np.count_nonzero(frame, axis=0 if fan_out.ndim else None) * fan_out))
+    line = DelayLine(layer.delay, np.int64)
+    if delays_inputs(layer):
+        return lambda frame: int(line.pass_on(frame.ravel() != 0).sum() * fan_out)
+    return lambda frame: int(line.pass_on(np.full(len(layer.weight), np.count_nonzero(frame))).sum())
+
+
+def _fan_out(layer: Layer, source: Shape, shape: Shape) -> np.ndarray:
+    """Synapses that one input element reaches: (H,W) of a conv, for any channel, or () of a dense; none of an input."""
+    if layer.kind == "input":
+        return np.array(0)
+    if layer.kind == "dense":
+        return np.array(len(layer.weight))
+    reached = []
+    for axis in (0, 1):
+        position = np.arange(source[1 + axis])[:, None] + layer.padding[axis]
+        offset = position - np.arange(layer.weight.shape[2 + axis]) * layer.dilation[axis]
+        output = offset // layer.stride[axis]
+        on_grid = offset % layer.stride[axis] == 0
+        reached.append((on_grid & (output >= 0) & (output < shape[1 + axis])).sum(axis=1))
+    return np.outer(*reached) * (len(layer.weight) // layer.groups)
