@@ -16,7 +16,7 @@ from deploy.doctor import examine
 from deploy.files import record_traces
 from deploy.manifest import MANIFEST
 from deploy.prepare_view import prepare_videos, usable_cores
-from deploy.runtime import REGIME, Prediction, Runtime, open_bundle, use_clips
+from deploy.runtime import REGIME, Prediction, Runtime, damage_line, open_bundle, use_clips
 from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
 from deploy.work import Tally, VideoWork
@@ -109,6 +109,7 @@ def simulate(
     if trace:
         keep_apart(trace, video, folder)
     runtime = open_bundle(folder, backend=backend)
+    damaged: list[int] = []
     with progress() as bar:
         task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
 
@@ -120,9 +121,12 @@ def simulate(
                     traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
                     tally.add(traces)
                     record(n, traces)
+                    damaged.extend([clip.gop] if clip.corrupt else [])
             return tally.result()
 
         work, transcoded = use_clips(video, runtime.bundle.manifest.preprocessing, run, complain)
+    if damaged:
+        complain(damage_line(video, damaged))
     spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
     if as_json:
         facts = {"video": str(video), "backend": backend, "transcoded": transcoded}

@@ -87,10 +87,10 @@ class Runtime:
         """Predict one video file: sample clips, run both partitions on each, average the logits.
 
         A video that needs a transcode gets one in memory, as in `use_clips`; `tell` is called with the line that says
-        so. Raises VideoError for a file that cannot be used, TargetError for an unknown regime. Clips are taken one at
-        a time, so memory does not grow with the video.
+        so, and with one that names the damaged clips. Raises VideoError for a file that cannot be used, TargetError
+        for an unknown regime. Clips are taken one at a time, so memory does not grow with the video.
         """
-        watch = _Stopwatch()
+        watch, damaged = _Stopwatch(), list[int]()
 
         def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
             logits, tally = [], Tally(self.bundle)
@@ -102,9 +102,12 @@ class Runtime:
                 with watch("conventional"):
                     logits.append(self.classify(clip, potentials))
                 tally.add(traces)
+                damaged.extend([clip.gop] if clip.corrupt else [])
             return np.asarray(logits).mean(axis=0), tally.result()
 
         (mean, work), transcoded = use_clips(video, self.bundle.manifest.preprocessing, run, tell)
+        if damaged and tell:
+            tell(damage_line(video, damaged))
         order = np.argsort(-mean, kind="stable")
         return Prediction(
             labels=tuple(self.bundle.manifest.labels[i] for i in order),
@@ -169,6 +172,11 @@ def use_clips(
     except TranscodeNeeded as error:
         reason = str(error).removeprefix(f"{video}: ").partition(";")[0]
     return use(_transcoded_clips(video, preprocessing, reason, tell)), True
+
+
+def damage_line(video: str | Path, gops: Sequence[int]) -> str:
+    """What is said of a video whose GOPs of these indices are damaged."""
+    return f"{video}: damaged in GOP {', '.join(map(str, gops))}; used as far as it decodes"
 
 
 def transcoding_recipe(preprocessing: Preprocessing) -> Recipe:

@@ -13,7 +13,7 @@ from deploy.video_picture import draw_gops
 from hybridnet.errors import VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
-from hybridnet.video.probe import REMEDY, require_motion_vectors
+from hybridnet.video.probe import REMEDY, require_motion_vectors, require_upright
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 SAMPLING = Preprocessing(size=112, short_side=112)  # steps and triplets of the paper; the sizes play no part here
@@ -77,6 +77,7 @@ def examine_video(path: Path) -> VideoFacts:
     chosen = choose_gops(lengths, SAMPLING)
     try:
         require_motion_vectors(path, info.codec)
+        require_upright(path)
         gops = list(chosen) or [0]
         shares, corrupt, decoded = [], False, []
         for gop in read_gops(path, gops=gops, max_p=steps):

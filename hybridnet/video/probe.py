@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, cast
@@ -90,6 +91,24 @@ def probe(source: VideoSource) -> VideoInfo:
             keyframes=tuple(keyframes),
             has_motion_vectors=codec in MOTION_VECTOR_CODECS,
         )
+
+
+def require_upright(source: VideoSource) -> None:
+    """TranscodeNeeded if the metadata ask to turn the pictures, as phones do; the first frame is decoded to know."""
+    container, stream = open_video(source)
+    context = stream.codec_context
+    context.thread_type, context.thread_count = "NONE", 1
+    with container:
+        for packet in demux(source, container, stream):
+            frames: list[av.VideoFrame] = []
+            with suppress(av.error.FFmpegError):
+                frames = context.decode(packet)
+            for frame in frames[:1]:
+                if frame.rotation:
+                    raise TranscodeNeeded(
+                        f"{source_name(source)}: its pictures are to be turned by {frame.rotation} degrees; {REMEDY}"
+                    )
+                return
 
 
 def source_name(source: VideoSource) -> str:

@@ -9,7 +9,7 @@ from numba import njit
 
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.gop import Gop
-from hybridnet.video.probe import REMEDY, VideoSource, probe, require_motion_vectors, source_name
+from hybridnet.video.probe import REMEDY, VideoSource, probe, require_motion_vectors, require_upright, source_name
 from hybridnet.video.reader import read_gops
 
 INT16 = np.arange(2**16, dtype=np.uint16).view(np.int16).astype(np.int64)  # 0..32767, then -32768..-1
@@ -112,6 +112,7 @@ def sample_clips(source: VideoSource, preprocessing: Preprocessing) -> Iterator[
             f"{source_name(source)}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the "
             f"longest GOP has {max(info.gop_lengths, default=0)}; lower steps, or {REMEDY}"
         )
+    require_upright(source)
     gops = read_gops(source, gops=chosen, max_p=preprocessing.steps)
     return _clips(source, zip(chosen, gops, strict=True), preprocessing)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -80,3 +81,17 @@ def test_unknown_backend_is_named(tiny_bundle: Path) -> None:
 def test_missing_video_is_named(tiny_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"none\.avi"):
         open_bundle(tiny_bundle).predict(tmp_path / "none.avi")
+
+
+def test_damage_is_told(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    with av.open(str(clip)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][15]
+        start, size = packet.pos, packet.size
+    data = bytearray(clip.read_bytes())
+    data[start + size // 3 : start + size - 8] = bytes(size - 8 - size // 3)
+    path = tmp_path / "damaged.avi"
+    path.write_bytes(data)
+    told: list[str] = []
+    prediction = open_bundle(tiny_bundle).predict(path, tell=told.append)
+    assert told == [f"{path}: damaged in GOP 1; used as far as it decodes"]
+    assert prediction.clips == 3

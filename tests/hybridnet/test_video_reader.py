@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from hybridnet.errors import VideoError
-from hybridnet.video import Gop, probe, read_gops
+from hybridnet.errors import TranscodeNeeded, VideoError
+from hybridnet.video import Gop, Preprocessing, probe, read_gops, sample_clips
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -298,3 +298,5 @@ def test_rotation_metadata_is_not_applied(mpeg4_video: Path, tmp_path: Path) -> 
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).rotation in (-90, 90)
     np.testing.assert_array_equal(next(read_gops(path)).iframe, plain.iframe)
+    with pytest.raises(TranscodeNeeded, match="turned by"):
+        sample_clips(path, Preprocessing(size=32, short_side=32))
