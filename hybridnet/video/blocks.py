@@ -77,38 +77,87 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
 
 @njit(cache=True, nogil=True)
 def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residual):
+    """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
     height, width = motion.shape[:2]
     pitch, warps, subtracts = np.uintp(rows.shape[1]), picture.size > 0, residual.size > 0
     source, target = motion.reshape(-1), next_motion.reshape(-1)
     pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
     frame, difference = rows.reshape(-1), residual.reshape(-1)
-    # Band by band, so that what a step has written is still in the processor's nearest cache for the next; flat and
-    # unsigned, so that the compiler works on many pixels at once.
-    for top in range(0, height, BAND):
-        bottom = min(top + BAND, height)
-        for i in range(np.uintp(2 * width * top), np.uintp(2 * width * bottom)):
-            target[i] = source[i]
-        if warps:
-            for i in range(np.uintp(3 * width * top), np.uintp(3 * width * bottom)):
-                next_pixels[i] = pixels[i]
-        for k in range(len(moves)):
-            first, last = max(moves[k, 1], top), min(moves[k, 3], bottom)
-            left, shift_x, shift_y, add_x, add_y = moves[k, 0], moves[k, 4], moves[k, 5], adds[k, 0], adds[k, 1]
-            size = moves[k, 2] - left
-            for y in range(first, last):
-                to, start = y * width + left, (y - shift_y) * width + left - shift_x
-                to_2, start_2 = np.uintp(2 * to), np.uintp(2 * start)
-                for i in range(np.uintp(2 * size)):
-                    target[to_2 + i] = source[start_2 + i] + (add_y if i & ONE else add_x)
+    starts = np.empty(len(moves) + 1, np.int64)  # the highest row that a move or any after it covers
+    starts[-1] = height
+    for k in range(len(moves) - 1, -1, -1):
+        starts[k] = min(starts[k + 1], moves[k, 1])
+    top, first = 0, 0
+    while top < height:
+        bottom, last, tidy = _next_band(moves, starts, top, first)
+        if not tidy:
+            _copy(source, target, 2 * width * top, 2 * width * bottom)
+            if warps:
+                _copy(pixels, next_pixels, 3 * width * top, 3 * width * bottom)
+        for y in range(top, bottom):
+            row, done = y * width, 0
+            for k in range(first, last):
+                left, right, shift_x, shift_y = moves[k, 0], moves[k, 2], moves[k, 4], moves[k, 5]
+                if y < moves[k, 1] or y >= moves[k, 3]:
+                    continue
+                if tidy and done < left:
+                    _copy(source, target, 2 * (row + done), 2 * (row + left))
+                    if warps:
+                        _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + left))
+                done = right
+                to, start, size = row + left, (y - shift_y) * width + left - shift_x, right - left
+                _copy_plus(source, target, 2 * start, 2 * to, 2 * size, adds[k, 0], adds[k, 1])
                 if warps:
-                    to_3, start_3 = np.uintp(3 * to), np.uintp(3 * start)
-                    for i in range(np.uintp(3 * size)):
-                        next_pixels[to_3 + i] = pixels[start_3 + i]
+                    _copy_from(pixels, next_pixels, 3 * start, 3 * to, 3 * size)
+            if tidy and done < width:
+                _copy(source, target, 2 * (row + done), 2 * (row + width))
+                if warps:
+                    _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + width))
         if subtracts:
             for y in range(top, bottom):
                 start_frame, start_3 = np.uintp(y) * pitch, np.uintp(3 * y * width)
                 for i in range(np.uintp(3 * width)):
                     difference[start_3 + i] = np.int16(frame[start_frame + i]) - np.int16(next_pixels[start_3 + i])
+        top, first = bottom, last
+
+
+@njit(cache=True, nogil=True)
+def _next_band(moves, starts, top, first):
+    """Rows top..bottom that only moves first..last cover, and whether these are in order.
+
+    In order: they cover all these rows and lie side by side, the next right of the one before. What is between them
+    can then be copied alone, where otherwise the rows are copied whole and partly written twice.
+    """
+    if starts[first] > top:
+        return min(starts[first], top + BAND), first, False
+    bottom, last, tidy, right = top, first, True, 0
+    while last < len(moves) and starts[last] < max(bottom, top + 1):
+        tidy &= moves[last, 1] == top and moves[last, 3] == moves[first, 3] and moves[last, 0] >= right
+        right = moves[last, 2]
+        bottom = max(bottom, moves[last, 3])
+        last += 1
+    return bottom, last, tidy
+
+
+# Flat and unsigned, so that the compiler works on many elements at once.
+@njit(cache=True, nogil=True)
+def _copy(source, target, start, stop):
+    for i in range(np.uintp(start), np.uintp(stop)):
+        target[i] = source[i]
+
+
+@njit(cache=True, nogil=True)
+def _copy_from(source, target, start, to, size):
+    start, to = np.uintp(start), np.uintp(to)
+    for i in range(np.uintp(size)):
+        target[to + i] = source[start + i]
+
+
+@njit(cache=True, nogil=True)
+def _copy_plus(source, target, start, to, size, even, odd):
+    start, to = np.uintp(start), np.uintp(to)
+    for i in range(np.uintp(size)):
+        target[to + i] = source[start + i] + (odd if i & ONE else even)
 
 
 @njit(cache=True, nogil=True)

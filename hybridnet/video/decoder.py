@@ -1,13 +1,13 @@
 """A decoder that gives up its motion vectors: the frames of one GOP's packets, all of them and no other's."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import islice
 from typing import NoReturn, cast
 
 import av
 import numpy as np
-from av.codec.context import Flags2
+from av.codec.context import Flags, Flags2
 from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -57,6 +57,8 @@ class GopDecoder:
         context.width, context.height = ours.width, ours.height
         # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
         context.options = {"max_pixels": str(MAX_PIXELS), **self._options}
+        if ours.codec.canonical_name != "h264":
+            context.flags |= Flags.low_delay  # what is drained from an MPEG decoder with delay comes without vectors
         context.thread_type = "NONE"
         context.thread_count = 1
         try:
@@ -68,46 +70,37 @@ class GopDecoder:
             ) from error
         return context
 
-    def decode(self, index: int, head: list[av.Packet], rest: Iterable[av.Packet]) -> Generator[VideoFrame]:
-        """The frames of GOP `index`, the I-frame first, as many as `head` has packets.
-
-        head   the packets that hold the frames wanted; a packet holds one frame
-        rest   the packets after them, taken only where a decoder with delay needs more packets than it gives frames
+    def decode(self, index: int, packets: list[av.Packet]) -> Generator[VideoFrame]:
+        """The frames of GOP `index`, the I-frame first, one for each of its first `packets`.
 
         Raises VideoError if no frame can be decoded, TranscodeNeeded for a GOP that does not begin with an I-frame, a
         B-frame, or a change of the picture's size within the video.
         """
         self.corrupt = False
-        times = [packet.pts for packet in head if packet.pts is not None]
+        times = [packet.pts for packet in packets if packet.pts is not None]
         if times != sorted(times):
             self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
         count = 0
-        for frame in islice(self._decode(chain(head, rest), head[0]), len(head)):
+        for frame in islice(self._decode(packets), len(packets)):
             self._check(frame, index, first=count == 0)
             count += 1
             yield frame
         if not count:
             raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
-        self.corrupt |= count < len(head)
+        self.corrupt |= count < len(packets)
 
-    def _decode(self, packets: Iterable[av.Packet], key: av.Packet) -> Iterator[VideoFrame]:
+    def _decode(self, packets: list[av.Packet]) -> Iterator[VideoFrame]:
         context = self.open()
-        for packet in packets:
-            yield from self._decode_packet(context, packet)
-        # MPEG decoders with delay export no vectors with the frame they are drained of, so the I-frame pushes it out.
-        pushes = context.has_b_frames and context.codec.canonical_name != "h264"
-        yield from self._decode_packet(context, key if pushes else None)
-
-    def _decode_packet(self, context: VideoCodecContext, packet: av.Packet | None) -> Iterator[VideoFrame]:
-        try:
-            frames = context.decode(packet)
-        except av.error.FFmpegError:
-            self.corrupt = True
-            return
-        self.corrupt |= packet is not None and packet.is_corrupt
-        for frame in frames:
-            self.corrupt |= frame.is_corrupt
-            yield frame
+        for packet in (*packets, None):
+            try:
+                frames = context.decode(packet)
+            except av.error.FFmpegError:
+                self.corrupt = True
+                continue
+            self.corrupt |= packet is not None and packet.is_corrupt
+            for frame in frames:
+                self.corrupt |= frame.is_corrupt
+                yield frame
 
     def _refuse_kind(self, kind: str) -> NoReturn:
         raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")

@@ -45,10 +45,10 @@ def read_gops(
     source       a path, or a seekable file object, read from its start
     gops         strictly ascending 0-based indices of the GOPs to read, as in `probe(source).keyframes`; None for all.
                  The others are not decoded, and jumped over where the container's index can be believed
-    max_p        keep the first `max_p` P-frames of each GOP and decode no further; None for all. `Gop.length` still
-                 counts the whole GOP. A P-frame takes 10 * H * W bytes, so long GOPs want a limit
-    positions    keep only the P-frames at those strictly ascending 1-based places, decoding no further than the last;
-                 a GOP that is shorter gives those it has. Not together with `max_p`
+    max_p        keep the first `max_p` P-frames of each GOP and decode one more, no further; None for all. `Gop.length`
+                 still counts the whole GOP. A P-frame takes 10 * H * W bytes, so long GOPs want a limit
+    positions    keep only the P-frames at those strictly ascending 1-based places, decoding one after the last and no
+                 further; a GOP that is shorter gives those it has. Not together with `max_p`
     accumulate   True: motion and residual against the GOP's I-frame. False: raw, each P-frame against the frame before
     subpel       "trunc": whole pixels, int16, as CoViAR. "float": fractions kept, `Gop.motion` is float32
     residual     "pixel": frame minus the traced I-frame. "codec": MPEG-4 only and accumulated only, frame minus what
@@ -126,14 +126,15 @@ class _Request:
         """Places of the P-frames to keep, ascending, in a GOP of `frames` frames or more."""
         if self.positions is not None:
             return self.positions
-        return list(range(1, frames))
+        return list(range(1, frames if self.max_p is None else min(frames, self.max_p + 1)))
 
     @property
-    def last(self) -> int | None:
-        """The last place to decode; None for the GOP's last."""
-        if self.positions is None:
-            return self.max_p
-        return self.positions[-1] if self.positions else 0
+    def packets(self) -> int | None:
+        """Packets of a GOP to decode; None for all. One more than the last P-frame's: behind it a B-frame may hide."""
+        last = self.max_p if self.positions is None else max(self.positions, default=0)
+        if last is None:
+            return None
+        return last + 2 if last else 1
 
 
 class _GopReader:
@@ -150,9 +151,9 @@ class _GopReader:
     def read(self, packets: GopPackets) -> Gop:
         """One GOP, of whose packets the first few may be all that is taken."""
         request = self._request
-        head = list(islice(packets, None if request.last is None else request.last + 1))
+        head = list(islice(packets, request.packets))
         places = request.places(len(head))
-        with closing(self._decoder.decode(packets.index, head, packets)) as frames:
+        with closing(self._decoder.decode(packets.index, head)) as frames:
             first = next(frames)
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
@@ -188,7 +189,7 @@ class _GopReader:
         if self._predictor is None:
             yield from repeat(None)
         else:
-            with closing(self._predictor.decode(index, head, ())) as frames:
+            with closing(self._predictor.decode(index, head)) as frames:
                 yield from map(self._rgb_rows, islice(frames, 1, None))
 
     def _trace(
@@ -205,6 +206,8 @@ class _GopReader:
         pixel, width = request.residual == "pixel", picture.shape[1]
         rows = picture
         for place, (frame, prediction) in enumerate(frames, start=1):
+            if len(shares) == len(places):
+                continue  # decoded only to know that it is no B-frame
             if place == 1 or not request.accumulate:
                 tracer.start(np.ascontiguousarray(rows[:, :width]) if pixel else None)
             kept = len(shares)

@@ -250,13 +250,17 @@ def test_codec_without_motion_vectors(
     assert not probe(path).has_motion_vectors
 
 
-@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
-def test_b_frames(codec: str, moving_texture: Frames, write_video: Write) -> None:
-    path = write_video("b.mp4", moving_texture(12, 48, 64), codec, b_frames=2)
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("b.mp4", "mpeg4"), ("b.avi", "mpeg4"), ("b.mpg", "mpeg2video"), ("b.mp4", "libx264"), ("b.avi", "libx264")],
+)
+def test_b_frames(name: str, codec: str, moving_texture: Frames, write_video: Write) -> None:
+    path = write_video(name, moving_texture(12, 48, 64), codec, b_frames=2)
     message = refusal(path)
     assert "B-frames" in message
     assert TRANSCODE in message
-    assert "B-frames" in refusal(path, max_p=1)
+    for wanted in ({"max_p": 1}, {"max_p": 2}, {"positions": [1]}, {"positions": [4]}):
+        assert "B-frames" in refusal(path, **wanted)
 
 
 def test_intra_refresh(moving_texture: Frames, write_video: Write) -> None:
