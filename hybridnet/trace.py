@@ -20,8 +20,8 @@ class Trace:
     events        int64 (T,): synaptic events per step: every non-zero input times the synapses it reaches,
                   padding edges excluded, zero weights included (an event is delivered before its weight is known)
     updates       int: membrane updates, neurons x T
-    overflows     int: wraps of u plus clips of v at 24 bits. Exact, and a sign of a bad scale.
-                  Empty for Lava, which does not report them
+    overflow_counts   int64 (T,): wraps of u plus clips of v at 24 bits per step. Exact, and a sign of a bad scale.
+                      Empty for Lava, which does not report them
     """
 
     backend: str
@@ -31,4 +31,9 @@ class Trace:
     spike_counts: Mapping[str, np.ndarray]
     events: Mapping[str, np.ndarray]
     updates: Mapping[str, int]
-    overflows: Mapping[str, int]
+    overflow_counts: Mapping[str, np.ndarray]
+
+    @property
+    def overflows(self) -> dict[str, int]:
+        """Wraps and clips of all steps together."""
+        return {name: int(counts.sum()) for name, counts in self.overflow_counts.items()}

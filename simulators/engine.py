@@ -31,7 +31,7 @@ class _State:
         self.spikes = np.empty(layer.neurons + SPIKE_MARGIN, np.int32)
         self.fired = np.zeros(-(-(len(layer.bias) + SPIKE_MARGIN) // 8) * 8, np.uint8)
         self.ones: np.ndarray = np.empty(0, layer.sums)
-        self.overflows = 0
+        self.overflows = 0  # of the last step
         self.line = None if layer.delay is None else DelayLine(layer.delay, layer.sums)
         self.arrivals = None if layer.delay is None else DelayLine(layer.delay, np.int64)
 
@@ -65,15 +65,15 @@ class _State:
 
     def update(self, layer: PreparedLayer) -> np.ndarray:
         """One step of every neuron; returns the flat HWC indices of those that fired."""
-        current, shift = self.accumulator, 6
+        current, shift, wraps = self.accumulator, 6, 0
         if self.current is not None:
-            self.overflows += integrate_current(self.accumulator, self.current, layer.keep_u, layer.narrow)
+            wraps = integrate_current(self.accumulator, self.current, layer.keep_u, layer.narrow)
             current, shift = self.current, 0
         count, clipped = update_neurons(
             current, shift, self.potential, layer.keep_v, layer.bias,
             layer.threshold, layer.subtract, self.fired, self.spikes,
         )  # fmt: skip
-        self.overflows += clipped
+        self.overflows = wraps + clipped
         return self.spikes[:count]
 
 
@@ -91,6 +91,7 @@ def run(
     names = [layer.name for layer in layers]
     counts = {name: np.zeros(steps, np.int64) for name in names}
     events = {name: np.zeros(steps, np.int64) for name in names}
+    overflows = {name: np.zeros(steps, np.int64) for name in names}
     sent = {layer.name: np.zeros((steps, *layer.shape), bool) for layer in layers if "spikes" in record}
     held = {layer.name: np.empty((steps, *layer.shape), np.int32) for layer in layers if "v" in record}
     potential = np.empty(0, np.int32)
@@ -101,6 +102,7 @@ def run(
                 state.rest()
             events[layer.name][t] = state.scatter(layer, spikes, values)
             spikes, values = state.update(layer), None
+            overflows[layer.name][t] = state.overflows
             counts[layer.name][t] = len(spikes)
             if layer.name in sent:
                 channels = layer.shape[0] if len(layer.shape) == 3 else layer.neurons
@@ -119,7 +121,7 @@ def run(
         spike_counts=counts,
         events=events,
         updates={layer.name: layer.neurons * steps for layer in layers},
-        overflows={layer.name: state.overflows for layer, state in zip(layers, states, strict=True)},
+        overflow_counts=overflows,
     )
 
 

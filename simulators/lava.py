@@ -79,7 +79,7 @@ def run(graph: SpikingGraph, x: np.ndarray, record: Collection[str], reset_inter
         spike_counts=counts,
         events=events,
         updates={name: int(np.prod(shape)) * steps for name, shape in shapes.items()},
-        overflows={},
+        overflow_counts={},
     )
 
 

@@ -52,7 +52,7 @@ def make_trace() -> Callable[..., Trace]:
             spike_counts={name: np.array(counts, np.int64) for name, counts in spike_counts.items()},
             events={name: np.array(counts, np.int64) for name, counts in events.items()},
             updates=updates,
-            overflows={},
+            overflow_counts={},
         )
 
     return build

@@ -61,7 +61,7 @@ def _reference(graph: SpikingGraph, x: np.ndarray) -> dict[str, dict[str, np.nda
         if layer.kind == "flatten":
             frames = [frame.reshape(-1) for frame in frames]
             continue
-        u, v, overflows = np.zeros(shape, np.int64), np.zeros(shape, np.int64), 0
+        u, v, overflows = np.zeros(shape, np.int64), np.zeros(shape, np.int64), []
         bias = np.zeros(len(layer.weight), np.int64) if layer.bias is None else layer.bias.astype(np.int64)
         bias = bias.reshape(-1, *[1] * (len(shape) - 1))
         spikes, potentials, events = [], [], []
@@ -76,7 +76,7 @@ def _reference(graph: SpikingGraph, x: np.ndarray) -> dict[str, dict[str, np.nda
             u = np.where(u > 2**23, u - 2**24, np.where(u <= -(2**23), u + 2**24, u))
             full = (_truncated(v, layer.decay_v) + u + bias * 64).astype(np.int32).astype(np.int64)
             v = np.clip(full, -(2**23) + 1, 2**23 - 1)
-            overflows += np.count_nonzero(u != exact) + np.count_nonzero(v != full)
+            overflows.append(np.count_nonzero(u != exact) + np.count_nonzero(v != full))
             fired = np.zeros(shape, bool)
             if layer.threshold is not None:
                 fired = v > layer.threshold * 64
@@ -88,7 +88,7 @@ def _reference(graph: SpikingGraph, x: np.ndarray) -> dict[str, dict[str, np.nda
             "spikes": np.array(spikes),
             "v": np.array(potentials),
             "events": np.array(events),
-            "overflows": overflows,
+            "overflows": np.array(overflows),
         }
         frames = [fired.astype(np.int64) for fired in spikes]
     return result

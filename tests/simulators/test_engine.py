@@ -34,7 +34,8 @@ def test_every_spike_potential_event_and_overflow_is_the_reference_s(data, cases
         np.testing.assert_array_equal(trace.v[name], layer["v"])
         np.testing.assert_array_equal(trace.events[name], layer["events"])
         np.testing.assert_array_equal(trace.spike_counts[name], layer["spikes"].reshape(len(x), -1).sum(axis=1))
-        assert trace.overflows[name] == layer["overflows"]
+        np.testing.assert_array_equal(trace.overflow_counts[name], layer["overflows"])
+        assert trace.overflows[name] == layer["overflows"].sum()
         assert trace.updates[name] == layer["v"].size
     np.testing.assert_array_equal(trace.potential, layer["v"][-1])
 
