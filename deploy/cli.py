@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,18 +13,17 @@ from deploy.batch import find_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
-from deploy.files import record_traces
 from deploy.manifest import MANIFEST
 from deploy.prepare_view import prepare_videos, usable_cores
-from deploy.runtime import REGIME, Prediction, Runtime, damage_line, open_bundle, use_clips
+from deploy.recording import Kind
+from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
+from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
-from deploy.work import Tally, VideoWork
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, VideoError
-from hybridnet.files import keep_apart
-from hybridnet.video import Clip, Recipe
+from hybridnet.video import Recipe
 from simulators import load_net
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -102,39 +101,35 @@ def simulate(
     folder: BundleDir,
     video: Annotated[Path, typer.Argument(metavar="VIDEO")],
     backend: Backend = "integer",
-    trace: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Keep spikes and membrane potentials.")] = None,
+    trace: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Keep what is recorded of every clip.")] = None,
+    record: Annotated[
+        list[Kind] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Record spikes, v, events or potential; may be repeated. Left out: all with --trace, none without.",
+        ),
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw spike rasters, rates, events and potentials of one clip.")
+    ] = None,
+    clip: Annotated[int | None, typer.Option(min=0, help="Clip to draw, from 0. Left out: the first.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run only the spiking partition over a video."""
-    if trace:
-        keep_apart(trace, video, folder)
-    runtime = open_bundle(folder, backend=backend)
-    damaged: list[int] = []
-    with progress() as bar:
-        task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
+    """Run only the spiking partition over a video, and say which layers are dead, always on or saturated.
 
-        def run(clips: Iterator[Clip]) -> VideoWork:
-            tally = Tally(runtime.bundle)
-            with record_traces(trace) as record:
-                for n, clip in enumerate(clips):
-                    bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
-                    traces = runtime.simulate(clip, record=("spikes", "v") if trace else ())
-                    tally.add(traces)
-                    record(n, traces)
-                    damaged.extend([clip.gop] if clip.corrupt else [])
-            return tally.result()
+    What --record spikes and --record v keep also tells of single neurons, and of the room under the thresholds.
 
-        work, transcoded = use_clips(video, runtime.bundle.manifest.preprocessing, run, complain)
-    if damaged:
-        complain(damage_line(video, damaged))
-    spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
-    if as_json:
-        facts = {"video": str(video), "backend": backend, "transcoded": transcoded}
-        print_json({**facts, **views.work_dict(work, spiking)})
-        return
-    show(views.count_table(spiking, f"{video.name}: {work.clips} clips on {backend}"), *views.work_lines(work))
-    if trace:
-        show(f"wrote {trace}: arrays CLIP/STREAM/LAYER/spikes and /v (T,C,H,W), CLIP/STREAM/potential (C,H,W)")
+    A trace is an .npz for numpy.load; its arrays, of T steps, are CLIP/gop and
+
+    potential: CLIP/STREAM/potential int32 (C,H,W), the readout after the last step; CLIP/STREAM/scale, its unit
+
+    spikes: CLIP/STREAM/LAYER/spikes bool (T,C,H,W)
+
+    v: CLIP/STREAM/LAYER/v int32 (T,C,H,W), potentials after reset; CLIP/STREAM/LAYER/threshold, in their unit
+
+    events: CLIP/STREAM/LAYER/events, /spike_counts and /overflow_counts int64 (T,), per step
+    """
+    simulate_video(folder, video, backend, choose_watch(record or [], trace, png, clip), as_json)
 
 
 @app.command()

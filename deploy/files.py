@@ -6,15 +6,15 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from hybridnet.errors import BundleError, OutputError
-from hybridnet.files import disk_errors, landing, whole_file
-from hybridnet.trace import Trace
+from hybridnet.files import disk_errors, landing
 
 
 @contextmanager
@@ -77,10 +77,14 @@ def inside(folder: Path, name: str) -> Path:
 
 
 class ArrayArchive:
-    """An .npz written one array at a time, so that a long recording is never held in memory."""
+    """An .npz written one array at a time, so that a long recording is never held in memory.
 
-    def __init__(self, path: Path) -> None:
-        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+    level   of compression: 6, or down to 1 for a third of the time and files a tenth larger
+    """
+
+    def __init__(self, path: Path, level: int = 6) -> None:
+        self._zip = zipfile.ZipFile(path, "w")
+        self._level = level
 
     def __enter__(self) -> "ArrayArchive":
         return self
@@ -88,28 +92,10 @@ class ArrayArchive:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def add(self, name: str, array: np.ndarray) -> None:
+    def add(self, name: str, array: np.ndarray | np.generic) -> None:
         """Append `array` under `name`, readable by `numpy.load(allow_pickle=False)`."""
         # a fixed date keeps equal recordings equal byte for byte
         entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        with self._zip.open(entry, "w", force_zip64=True) as file:
-            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-
-
-@contextmanager
-def record_traces(path: Path | None) -> Iterator[Callable[[int, Mapping[str, Trace]], None]]:
-    """A function that keeps the traces of a clip in an .npz, or does nothing without a path."""
-    if path is None:
-        yield lambda clip, traces: None
-        return
-    with whole_file(path) as work, ArrayArchive(work) as archive:
-
-        def record(clip: int, traces: Mapping[str, Trace]) -> None:
-            for stream, trace in traces.items():
-                archive.add(f"{clip}/{stream}/potential", trace.potential)
-                for layer in trace.spikes:
-                    archive.add(f"{clip}/{stream}/{layer}/spikes", trace.spikes[layer])
-                    archive.add(f"{clip}/{stream}/{layer}/v", trace.v[layer])
-
-        yield record
+        data = BytesIO()
+        np.lib.format.write_array(data, np.asarray(array, order="C"), allow_pickle=False)
+        self._zip.writestr(entry, data.getbuffer(), zipfile.ZIP_DEFLATED, self._level)

@@ -1,30 +1,24 @@
 """A picture of the compressed domain, after the paper's Figure 2: raw motion and residual beside the accumulated."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hybridnet.errors import BackendError, VideoError
-from hybridnet.files import whole_file
+from deploy.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
+from hybridnet.errors import VideoError
 from hybridnet.video import Gop, Preprocessing, choose_gops, probe, read_gops
 
 POSITIONS = (1, 4, 8, 11)  # P-frames drawn, 1-based
 MOST_GOPS = 8  # in one picture, which would be taller than it is worth
 LEAST_LIMIT = 4  # pixels of motion at full colour, however still the video
 GAIN = 2  # residuals are drawn at twice their size around mid-grey
-GREY = "#555555"
-HAIRLINE = np.full((1, 1, 3), 208, np.uint8)
 
 # Lengths in pixels of the PNG. A small video is enlarged by a whole number, so that its pixels stay squares.
-DPI = 100
 PANEL = 256  # the longer side of a panel, at most
 CELL = (44, 34)  # room for a panel, at least: its column's title, its row's
-MARGIN = 16
 GAP = 6
 PAIR_GAP = 18  # between motion and residual
 TITLE = 78  # height of the picture's three lines
@@ -52,31 +46,6 @@ class _Block:
     residual: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """A figure measured in pixels from its top left corner."""
-
-    figure: Any
-    width: int
-    height: int
-
-    def axes(self, x: float, y: float, width: int, height: int) -> Any:
-        axes = self.figure.add_axes(
-            (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
-        )
-        axes.set_axis_off()
-        return axes
-
-    def image(self, x: float, y: float, width: int, height: int, pixels: np.ndarray) -> None:
-        # A hairline around it, for motion at rest is as white as the page.
-        self.axes(x - 1, y - 1, width + 2, height + 2).imshow(HAIRLINE, aspect="auto")
-        self.axes(x, y, width, height).imshow(pixels, interpolation="nearest", aspect="auto")
-
-    def text(self, x: float, y: float, text: str, **style: Any) -> None:
-        style = {"fontsize": 8, "color": GREY, "va": "center", **style}
-        self.figure.text(x / self.width, 1 - y / self.height, text, parse_math=False, **style)
-
-
 def draw_gops(video: Path, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
     """Draw GOPs of `video` into `png`, which appears whole or not at all; returns the indices of the GOPs, ascending.
 
@@ -86,29 +55,13 @@ def draw_gops(video: Path, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
     Raises BackendError without matplotlib, VideoError for a video or GOP that cannot be drawn, OutputError for a place
     that cannot be written.
     """
-    figure_class, canvas_class = _matplotlib()
+    require_matplotlib()
     drawn = sorted(set(gops)) or [_first_full_gop(video)]
     if len(drawn) > MOST_GOPS:
         raise VideoError(f"{video}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop")
     blocks = _read_blocks(video, drawn)
-    figure = figure_class(dpi=DPI, facecolor="white")
-    canvas_class(figure)
-    _compose(figure, _title(video), blocks)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a file name may be in any script
-        with whole_file(png) as work:
-            figure.savefig(work, format="png")
+    _compose(video.name, blocks).save(png)
     return drawn
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    """Figure and Agg canvas, without pyplot: no window system and no global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise BackendError(f"--png: needs {error.name}; install it with `pip install 'hybridnet[report]'`") from error
-    return Figure, FigureCanvasAgg
 
 
 def _first_full_gop(video: Path) -> int:
@@ -135,11 +88,7 @@ def _block(video: Path, index: int, raw: Gop, accumulated: Gop) -> _Block:
     )
 
 
-def _title(video: Path) -> str:
-    return "".join(character if character.isprintable() else "?" for character in video.name)
-
-
-def _compose(figure: Any, title: str, blocks: list[_Block]) -> None:
+def _compose(title: str, blocks: list[_Block]) -> Sheet:
     """A title, then a block a GOP: the I-frame on the left, a column a P-frame; the wheel under the first I-frame."""
     height, width = blocks[0].iframe.shape[:2]
     scale = PANEL / max(height, width)
@@ -150,15 +99,11 @@ def _compose(figure: Any, title: str, blocks: list[_Block]) -> None:
     columns = max(len(block.positions) for block in blocks)
     rows_height = 4 * cell[1] + 2 * GAP + PAIR_GAP
     first_height = max(rows_height, cell[1] + GAP + WHEEL)
-    sheet = _Sheet(
-        figure,
+    sheet = new_sheet(
         width=2 * MARGIN + first + LABEL + columns * (cell[0] + GAP),
         height=TITLE + len(blocks) * (HEADING + BLOCK_GAP) + first_height + (len(blocks) - 1) * rows_height,
     )
-    figure.set_size_inches(sheet.width / DPI, sheet.height / DPI)
-    letters = (sheet.width - 2 * MARGIN) // 10
-    short = title if len(title) <= letters else f"{title[: letters - 1]}\u2026"
-    sheet.text(MARGIN, 20, short, fontsize=11, color="black")
+    sheet.title(title)
     sheet.text(MARGIN, 42, "raw: from the frame before; accumulated: from the I-frame")
     sheet.text(MARGIN, 58, f"residual at {GAIN} times its size, grey where it is zero")
     limit = motion_limit([block.motion[1] for block in blocks])
@@ -168,10 +113,11 @@ def _compose(figure: Any, title: str, blocks: list[_Block]) -> None:
         if block is blocks[0]:
             _draw_wheel(sheet, MARGIN + (first - WHEEL) / 2, top + HEADING + cell[1] + GAP, limit)
         top += HEADING + (first_height if block is blocks[0] else rows_height) + BLOCK_GAP
+    return sheet
 
 
 def _draw_block(
-    sheet: _Sheet, top: int, block: _Block, limit: int, panel: tuple[int, int], cell: tuple[int, int], first: int
+    sheet: Sheet, top: int, block: _Block, limit: int, panel: tuple[int, int], cell: tuple[int, int], first: int
 ) -> None:
     """One GOP from `top` down; `panel` and `cell` are (width, height), `first` is the width of the I-frame's column."""
     sheet.text(MARGIN, top + 10, block.heading, fontsize=9, color="black")
@@ -195,9 +141,9 @@ def _draw_block(
         y += cell[1] + (PAIR_GAP if row == 1 else GAP)
 
 
-def _draw_wheel(sheet: _Sheet, x: float, y: float, limit: int) -> None:
+def _draw_wheel(sheet: Sheet, x: float, y: float, limit: int) -> None:
     """The colour wheel: motion of every direction, to the limit at its rim."""
-    axes = sheet.axes(x, y, WHEEL, WHEEL)
+    axes = sheet.blank(x, y, WHEEL, WHEEL)
     dy, dx = np.mgrid[-1:1:241j, -1:1:241j]
     wheel = motion_colours(limit * np.stack([dx, dy], axis=-1), limit)
     axes.imshow(np.where(np.hypot(dx, dy)[..., None] <= 1, wheel, 255), interpolation="nearest", extent=(-1, 1, 1, -1))

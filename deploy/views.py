@@ -15,7 +15,7 @@ from hardware import Count, EnergyReport, EnergyRow, Target
 from hybridnet.spiking import Layer, SpikingGraph
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
     """The one style of table: a line under the head, nothing wrapped while there is room."""
     table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
@@ -25,7 +25,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def graph_table(title: str, graph: SpikingGraph) -> Table:
     """Layers of a spiking graph, one a row."""
-    table = _table(title, "layer", "synapses", "geometry", "neurons", "decay_v", "threshold", "scale")
+    table = new_table(title, "layer", "synapses", "geometry", "neurons", "decay_v", "threshold", "scale")
     for layer, shape in zip(graph.layers, graph.shapes, strict=True):
         neurons = "x".join(map(str, shape))
         if layer.kind == "flatten":
@@ -55,7 +55,7 @@ def _pair(pair: tuple[int, int]) -> str:
 
 def partition_table(bundle: Bundle) -> Table:
     """The split, part by part."""
-    table = _table("partition", "part", "side", "why")
+    table = new_table("partition", "part", "side", "why")
     for label in bundle.manifest.partition:
         table.add_row(label.part, label.side, label.reason)
     return table
@@ -63,7 +63,7 @@ def partition_table(bundle: Bundle) -> Table:
 
 def port_table(bundle: Bundle) -> Table:
     """What crosses the bridge."""
-    table = _table("bridge", "port", "shape", "range", "scale", "sampled", "bytes a clip")
+    table = new_table("bridge", "port", "shape", "range", "scale", "sampled", "bytes a clip")
     for port in bundle.manifest.ports:
         table.add_row(
             port.name, "x".join(map(str, port.shape)), f"int{port.bits}", f"{port.scale:.4g}",
@@ -74,7 +74,7 @@ def port_table(bundle: Bundle) -> Table:
 
 def energy_table(report: EnergyReport, title: str) -> Table:
     """Count x price, one row per part, layer and operation; a part's many ONNX nodes are folded into one row."""
-    table = _table(title, "part", "layer", "operation", "count", "price", "energy")
+    table = new_table(title, "part", "layer", "operation", "count", "price", "energy")
     for column in table.columns[3:]:
         column.justify = "right"
     for (part, layer, operation), rows in _folded(report).items():
@@ -89,7 +89,7 @@ def energy_table(report: EnergyReport, title: str) -> Table:
 
 def count_table(counts: Iterable[Count], title: str) -> Table:
     """Exact counts, one row per part, layer and operation."""
-    table = _table(title, "stream", "layer", "operation", "count")
+    table = new_table(title, "stream", "layer", "operation", "count")
     table.columns[3].justify = "right"
     for count in counts:
         table.add_row(count.part, count.layer, count.operation, f"{count.count:,}")
@@ -120,7 +120,7 @@ def energy_lines(report: EnergyReport, dense: EnergyReport) -> list[str]:
 
 def prediction_table(prediction: Prediction, rows: int = 5) -> Table:
     """The best labels."""
-    table = _table("scores", "label", "score")
+    table = new_table("scores", "label", "score")
     for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:rows]:
         table.add_row(escape(label), f"{score:.1%}")
     return table
@@ -156,7 +156,7 @@ def graph_dict(graph: SpikingGraph) -> dict[str, Any]:
 
 def target_table(targets: Iterable[Target]) -> Table:
     """Targets, one a row: what each can be used for."""
-    table = _table("targets", "target", "use", "description")
+    table = new_table("targets", "target", "use", "description")
     for target in targets:
         table.add_row(target.name, ", ".join(_uses(target)), target.description)
     return table
@@ -173,7 +173,7 @@ def _uses(target: Target) -> list[str]:
 
 def doctor_table(findings: Iterable[Finding]) -> Table:
     """Findings, one a row; a remedy only where something is missing."""
-    table = _table("doctor", "part", "state", "found", "remedy")
+    table = new_table("doctor", "part", "state", "found", "remedy")
     for finding in findings:
         state = "[green]ready[/]" if finding.ready else "[red]missing[/]"
         table.add_row(finding.part, state, finding.found, "" if finding.ready else escape(finding.remedy))
@@ -220,9 +220,14 @@ def work_dict(work: VideoWork, counts: Iterable[Count]) -> dict[str, Any]:
 
 def work_lines(work: VideoWork) -> list[str]:
     """Spike rates and state overflows in words."""
-    rates = ", ".join(f"{name} {rate:.2%}" for name, rate in work.rates.items())
-    lines = [f"spike rate {work.spike_rate:.2%} per neuron and step ({rates})"]
+    lines = [rate_line(work)]
     if work.overflows:
         counts = ", ".join(f"{name} {n:,}" for name, n in work.overflows.items())
         lines.append(f"state left 24 bits ({counts}): the same on every backend, and a sign of too small a scale")
     return lines
+
+
+def rate_line(work: VideoWork) -> str:
+    """Spike rates in words."""
+    rates = ", ".join(f"{name} {rate:.2%}" for name, rate in work.rates.items())
+    return f"spike rate {work.spike_rate:.2%} per neuron and step ({rates})"

@@ -1,0 +1,106 @@
+"""`hybridnet simulate`: run the spiking partition over a video, keep and draw what is asked for, say how it is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import views
+from deploy.console import complain, print_json, progress, show
+from deploy.health import Checkup, LayerHealth, find_problems
+from deploy.health_view import health_dict, health_lines, health_table
+from deploy.recording import SIMULATED, Kind, record_traces
+from deploy.runtime import damage_line, open_bundle, use_clips
+from deploy.sheet import require_matplotlib
+from deploy.trace_picture import draw_traces
+from deploy.work import Tally, VideoWork
+from hybridnet.errors import OutputError, VideoError
+from hybridnet.files import keep_apart, landing
+from hybridnet.trace import Trace
+from hybridnet.video import Clip
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What to keep of a run.
+
+    kinds   recorded in every clip
+    trace   .npz to write them to, or None
+    png     picture to draw of one clip, or None; what it takes is recorded in that clip alone
+    clip    number of the clip to draw, from 0
+    """
+
+    kinds: frozenset[Kind]
+    trace: Path | None = None
+    png: Path | None = None
+    clip: int = 0
+
+
+def choose_watch(record: list[Kind], trace: Path | None, png: Path | None, clip: int | None) -> Watch:
+    """What the options ask for: all kinds if there is a trace and none is chosen; OutputError if they do not fit."""
+    if clip is not None and png is None:
+        raise OutputError(f"--clip {clip}: chooses what --png draws; give --png FILE too")
+    alone = sorted(set(record) - set(SIMULATED))
+    if alone and trace is None:
+        raise OutputError(f"--record {alone[0]}: only goes into a file; give --trace FILE.npz too")
+    if trace and png and landing(trace).resolve() == landing(png).resolve():
+        raise OutputError(f"{png}: is given for --trace and for --png; give two paths")
+    return Watch(frozenset(record or (Kind if trace else ())), trace, png, clip or 0)
+
+
+def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_json: bool) -> None:
+    """Simulate and show counts, spike rates and health; files appear whole or not at all.
+
+    Raises BackendError, BundleError and VideoError as `open_bundle` and `use_clips`, VideoError for a clip that is not
+    there, OutputError for a file that cannot be written or would replace an input.
+    """
+    for target in filter(None, (watch.trace, watch.png)):
+        keep_apart(target, video, folder)
+    if watch.png:
+        require_matplotlib()
+    runtime = open_bundle(folder, backend=backend)
+    graphs = runtime.bundle.graphs
+    damaged: list[int] = []
+    with progress() as bar:
+        task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
+
+        def run(clips: Iterator[Clip]) -> tuple[VideoWork, tuple[LayerHealth, ...]]:
+            tally, checkup = Tally(runtime.bundle), Checkup(graphs)
+            drawn: tuple[int, Mapping[str, Trace]] | None = None
+            with record_traces(watch.trace, graphs, watch.kinds) as keep:
+                for n, clip in enumerate(clips):
+                    bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
+                    draws = watch.png is not None and n == watch.clip
+                    traces = runtime.simulate(clip, [kind for kind in SIMULATED if draws or kind in watch.kinds])
+                    tally.add(traces)
+                    checkup.add(traces)
+                    keep(n, clip, traces)
+                    damaged.extend([clip.gop] if clip.corrupt else [])
+                    if draws:
+                        drawn = clip.gop, traces
+                work = tally.result()
+                if watch.png:  # before the trace appears: a run that fails leaves neither
+                    if drawn is None:
+                        last = f"clips 0 to {work.clips - 1}" if work.clips > 1 else "clip 0 only"
+                        raise VideoError(f"{video}: has no clip {watch.clip}, it has {last}; choose another --clip")
+                    bar.update(task, description=f"drawing {watch.png.name}")
+                    what = f"clip {watch.clip}, of GOP {drawn[0]}, on {backend}; step t is the response to P-frame t"
+                    draw_traces(watch.png, video.name, what, graphs, drawn[1])
+            return work, checkup.result()
+
+        (work, health), transcoded = use_clips(video, runtime.bundle.manifest.preprocessing, run, complain)
+    if damaged:
+        complain(damage_line(video, damaged))
+    spiking = [count for count in work.counts if count.part in graphs]
+    findings = find_problems(health)
+    if as_json:
+        facts = {"video": str(video), "backend": backend, "transcoded": transcoded}
+        files = {"trace": watch.trace, "png": watch.png}
+        written = {name: str(path) for name, path in files.items() if path}
+        print_json({**facts, **views.work_dict(work, spiking), **health_dict(health, findings), **written})
+        return
+    show(views.count_table(spiking, f"{video.name}: {work.clips} clips on {backend}"), views.rate_line(work))
+    show(health_table(health), *health_lines(health, findings))
+    if watch.trace:
+        show(f"wrote {watch.trace}: {', '.join(kind for kind in Kind if kind in watch.kinds)} of {work.clips} clips")
+    if watch.png:
+        show(f"wrote {watch.png}: clip {watch.clip}")
