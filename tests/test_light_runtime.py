@@ -43,6 +43,25 @@ def test_run_command(tiny_bundle: Path, clip: Path) -> None:
     assert shown["videos"][0]["label"] in shown["videos"][0]["scores"]
 
 
+def test_simulate_command(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    code = "from deploy.cli import main; sys.argv[0] = 'hybridnet'; main()"
+    trace = tmp_path / "walk.npz"
+    shown = json.loads(run_blocked(code, "simulate", str(tiny_bundle), str(clip), "--trace", str(trace), "--json"))
+    assert shown["trace"] == str(trace)
+    assert trace.exists()
+
+
+def test_a_picture_says_what_it_needs(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    code = BLOCK + "from deploy.cli import main; sys.argv[0] = 'hybridnet'; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "simulate", str(tiny_bundle), str(clip), "--png", str(tmp_path / "a.png")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "hybridnet: --png: needs matplotlib; install it with `pip install 'hybridnet[report]'`\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_says_what_it_needs(tmp_path: Path) -> None:
     code = BLOCK + "from deploy.cli import main; sys.argv[0] = 'hybridnet'; main()"
     done = subprocess.run(
