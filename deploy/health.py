@@ -27,6 +27,7 @@ class LayerHealth:
     channels        C of (C,H,W), N of (N,)
     neurons         in one copy of the layer
     updates         membrane updates: neurons x steps x clips
+    events          synaptic events that reached it; None of an input layer, which has no synapses
     spikes          spikes sent; None of a readout
     overflows       wraps and clips at 24 bits; None if the backend does not count them (Lava)
     first_overflow  (clip, step) of the first of them: the clip from 0, the step from 1
@@ -43,6 +44,7 @@ class LayerHealth:
     channels: int
     neurons: int
     updates: int
+    events: int | None
     spikes: int | None
     overflows: int | None
     first_overflow: tuple[int, int] | None
@@ -101,7 +103,7 @@ class _Chart:
 
     def __init__(self, name: str, layer: Layer, shape: Shape) -> None:
         self._name, self._layer, self._shape = name, layer, shape
-        self._clips = self._steps = self._updates = self._spikes = 0
+        self._clips = self._steps = self._updates = self._events = self._spikes = 0
         self._overflows: int | None = 0
         self._first_overflow: tuple[int, int] | None = None
         self._times: np.ndarray | None = np.zeros(shape, np.int32)  # spikes of every neuron
@@ -111,6 +113,7 @@ class _Chart:
     def add(self, name: str, trace: Trace) -> None:
         self._steps += len(trace.spike_counts[name])
         self._updates += trace.updates[name]
+        self._events += int(trace.events[name].sum())
         self._spikes += int(trace.spike_counts[name].sum())
         counts = trace.overflow_counts.get(name)
         if counts is None or self._overflows is None:
@@ -146,7 +149,8 @@ class _Chart:
         known = self._peaks is not None or limit is None
         return LayerHealth(
             name=self._name, clips=self._clips, channels=channels, neurons=neurons, updates=self._updates,
-            spikes=spikes, overflows=self._overflows, first_overflow=self._first_overflow,
+            events=None if self._layer.kind == "input" else self._events, spikes=spikes,
+            overflows=self._overflows, first_overflow=self._first_overflow,
             dead_channels=dead, spiking=spiking, always_on=always_on, near=near, highest=highest,
             reach=self._reach / POTENTIAL_LIMIT if known else None,
         )  # fmt: skip
@@ -161,11 +165,12 @@ def find_problems(layers: tuple[LayerHealth, ...]) -> tuple[Finding, ...]:
 
 def _dead(layer: LayerHealth) -> tuple[str, str] | None:
     """No spike at all; of a readout, no potential."""
-    if layer.spikes is None:
-        words = f"its potential is 0 after each of {_clips(layer)}: no spike reaches it; see the layers before it"
-        return ("dead", words) if layer.reach == 0 else None
-    if layer.spikes:
+    if layer.spikes or (layer.spikes is None and layer.reach):
         return None
+    if layer.events == 0:
+        return "dead", f"nothing reached it in {_clips(layer)}: see the layer before it, or take a video that moves"
+    if layer.spikes is None:
+        return "dead", f"its potential is 0 after each of {_clips(layer)}: its weights are 0 or cancel; train on"
     near = "" if layer.highest is None else f", its highest potential is {layer.highest:.1%} of its threshold"
     return "dead", f"no spike in {_clips(layer)}{near}: lower its threshold, or scale its weights up and train on"
 

@@ -46,19 +46,19 @@ def test_every_fact_of_every_layer() -> None:
     blank = {"clips": 2, "overflows": 0, "first_overflow": None}
     assert layers == {
         "on": LayerHealth(
-            "stream/on", channels=4, neurons=4, updates=24, spikes=24, dead_channels=(), spiking=4, always_on=4, near=0,
-            highest=0.0, reach=0.0, **blank,
+            "stream/on", channels=4, neurons=4, updates=24, events=96, spikes=24, dead_channels=(), spiking=4,
+            always_on=4, near=0, highest=0.0, reach=0.0, **blank,
         ),
         "mixed": LayerHealth(
-            "stream/mixed", channels=3, neurons=3, updates=18, spikes=6, dead_channels=(1, 2), spiking=1, always_on=1,
-            near=1, highest=20 / 30, reach=20 * 64 / (2**23 - 1), **blank,
+            "stream/mixed", channels=3, neurons=3, updates=18, events=72, spikes=6, dead_channels=(1, 2), spiking=1,
+            always_on=1, near=1, highest=20 / 30, reach=20 * 64 / (2**23 - 1), **blank,
         ),
         "dead": LayerHealth(
-            "stream/dead", channels=2, neurons=2, updates=12, spikes=0, dead_channels=(0, 1), spiking=0, always_on=0,
-            near=0, highest=4 / 100, reach=4 * 64 / (2**23 - 1), **blank,
+            "stream/dead", channels=2, neurons=2, updates=12, events=12, spikes=0, dead_channels=(0, 1), spiking=0,
+            always_on=0, near=0, highest=4 / 100, reach=4 * 64 / (2**23 - 1), **blank,
         ),
         "readout": LayerHealth(
-            "stream/readout", channels=1, neurons=1, updates=6, spikes=None, dead_channels=None, spiking=None,
+            "stream/readout", channels=1, neurons=1, updates=6, events=0, spikes=None, dead_channels=None, spiking=None,
             always_on=None, near=None, highest=None, reach=0.0, **blank,
         ),
     }  # fmt: skip
@@ -81,7 +81,7 @@ def test_every_problem_is_named_with_its_figures() -> None:
     assert words[3].startswith(
         "no spike in 2 clips, its highest potential is 4.0% of its threshold: lower its threshold"
     )
-    assert words[4].startswith("its potential is 0 after each of 2 clips: no spike reaches it")
+    assert words[4].startswith("nothing reached it in 2 clips: see the layer before it")
 
 
 def test_clips_add_up() -> None:
@@ -91,13 +91,21 @@ def test_clips_add_up() -> None:
     assert problems(layers) == [("stream/mixed", "dead neurons"), ("stream/dead", "dead"), ("stream/readout", "dead")]
 
 
+def test_weights_that_cancel_and_a_still_video() -> None:
+    readout = Layer("readout", "dense", np.array([[1, -1, 2, -2]]))
+    graph = SpikingGraph((ON, readout), (4,), 1, steps=3)
+    findings = find_problems(tuple(examine(graph, [ONES]).values()))
+    assert findings[-1].words.startswith("its potential is 0 after each of 1 clip: its weights are 0 or cancel")
+    for finding in find_problems(tuple(examine(graph, [ZEROS]).values())):
+        assert (finding.problem, finding.words[:33]) == ("dead", "nothing reached it in 1 clip: see")
+
+
 def test_counts_alone_tell_of_layers_and_not_of_neurons() -> None:
     layers = examine(GRAPH, [ONES], record=())
     known = examine(GRAPH, [ONES])
     for name, layer in layers.items():
-        assert (layer.spikes, layer.overflows, layer.updates) == (
-            known[name].spikes, known[name].overflows, known[name].updates,
-        )  # fmt: skip
+        for fact in ("events", "spikes", "overflows", "updates"):
+            assert getattr(layer, fact) == getattr(known[name], fact)
         assert (layer.dead_channels, layer.spiking, layer.always_on, layer.near, layer.highest) == (None,) * 5
     assert [layer.reach for layer in layers.values()] == [None, None, None, 0.0]
     assert problems(layers) == [("stream/on", "always on"), ("stream/dead", "dead"), ("stream/readout", "dead")]

@@ -153,6 +153,7 @@ def test_what_is_said_of_the_layers_is_what_happened(
         v = np.stack([streams[stream].v[name] for streams in traces])
         overflows = [streams[stream].overflows[name] for streams in traces]
         assert (layer["clips"], layer["updates"], layer["overflows"]) == (3, spikes.size, sum(overflows))
+        assert layer["events"] == sum(streams[stream].events[name].sum() for streams in traces)
         assert layer["reach"] == np.abs(v).max() / (2**23 - 1)
         if name != "readout":
             ever, always = spikes.any(axis=(0, 1)), spikes.all(axis=(0, 1))
