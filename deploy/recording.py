@@ -3,19 +3,18 @@
 CLIP counts the clips from 0, STREAM and LAYER are named as in the bundle, T is the steps, and index t of an array is
 the response to P-frame t + 1. `numpy.load(file, allow_pickle=False)` reads it:
 
-    CLIP/gop                          int64 (): the clip's GOP in its video, from 0
-
-    kind        array                 what it is
-    potential   CLIP/STREAM/potential int32 (C,H,W): the readout after the last step, what crosses the bridge
-                CLIP/STREAM/scale     float64 (): real value of one unit of it, and of the readout's v
-    spikes      CLIP/STREAM/LAYER/spikes      bool (T,C,H,W)
-    v           CLIP/STREAM/LAYER/v           int32 (T,C,H,W): membrane potential after reset
-                CLIP/STREAM/LAYER/threshold   int64 (): in units of v; absent of a readout
+    kind        array                               what it is
+    any         CLIP/gop                            int64 (): index of the clip's GOP in its video
+    potential   CLIP/STREAM/potential               int32 (C,H,W): v of the last layer after the last step, what crosses
+                CLIP/STREAM/scale                   float64 (): real value of one unit of the last layer's v
+    spikes      CLIP/STREAM/LAYER/spikes            bool (T,C,H,W)
+    v           CLIP/STREAM/LAYER/v                 int32 (T,C,H,W): membrane potential after reset
+                CLIP/STREAM/LAYER/threshold         int64 (): in units of v; absent of a readout
     events      CLIP/STREAM/LAYER/events            int64 (T,): synaptic events per step
                 CLIP/STREAM/LAYER/spike_counts      int64 (T,): spikes sent per step
                 CLIP/STREAM/LAYER/overflow_counts   int64 (T,): wraps and clips at 24 bits per step; absent from Lava
 
-A layer of the form (N,) has arrays (T,N). Deflated, one array at a time: memory does not grow with the video.
+A layer of shape (N,) has arrays (T,N). They are deflated one at a time: memory does not grow with the video.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -9,7 +9,7 @@ from deploy.console import complain, print_json, progress, show
 from deploy.health import Checkup, LayerHealth, find_problems
 from deploy.health_view import health_dict, health_lines, health_table
 from deploy.recording import SIMULATED, Kind, record_traces
-from deploy.runtime import damage_line, open_bundle, use_clips
+from deploy.runtime import Runtime, damage_line, open_bundle, use_clips
 from deploy.sheet import require_matplotlib
 from deploy.trace_picture import draw_traces
 from deploy.work import Tally, VideoWork
@@ -58,39 +58,23 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
     if watch.png:
         require_matplotlib()
     runtime = open_bundle(folder, backend=backend)
-    graphs = runtime.bundle.graphs
     damaged: list[int] = []
     with progress() as bar:
         task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
 
-        def run(clips: Iterator[Clip]) -> tuple[VideoWork, tuple[LayerHealth, ...]]:
-            tally, checkup = Tally(runtime.bundle), Checkup(graphs)
-            drawn: tuple[int, Mapping[str, Trace]] | None = None
-            with record_traces(watch.trace, graphs, watch.kinds) as keep:
-                for n, clip in enumerate(clips):
-                    bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
-                    draws = watch.png is not None and n == watch.clip
-                    traces = runtime.simulate(clip, [kind for kind in SIMULATED if draws or kind in watch.kinds])
-                    tally.add(traces)
-                    checkup.add(traces)
-                    keep(n, clip, traces)
-                    damaged.extend([clip.gop] if clip.corrupt else [])
-                    if draws:
-                        drawn = clip.gop, traces
-                work = tally.result()
-                if watch.png:  # before the trace appears: a run that fails leaves neither
-                    if drawn is None:
-                        last = f"clips 0 to {work.clips - 1}" if work.clips > 1 else "clip 0 only"
-                        raise VideoError(f"{video}: has no clip {watch.clip}, it has {last}; choose another --clip")
-                    bar.update(task, description=f"drawing {watch.png.name}")
-                    what = f"clip {watch.clip}, of GOP {drawn[0]}, on {backend}; step t is the response to P-frame t"
-                    draw_traces(watch.png, video.name, what, graphs, drawn[1])
-            return work, checkup.result()
+        def told(clips: Iterator[Clip]) -> Iterator[Clip]:
+            for n, clip in enumerate(clips):
+                bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
+                yield clip
+                damaged.extend([clip.gop] if clip.corrupt else [])
 
-        (work, health), transcoded = use_clips(video, runtime.bundle.manifest.preprocessing, run, complain)
+        (work, health), transcoded = use_clips(
+            video, runtime.bundle.manifest.preprocessing,
+            lambda clips: _watch_clips(runtime, video, told(clips), watch), complain,
+        )  # fmt: skip
     if damaged:
         complain(damage_line(video, damaged))
-    spiking = [count for count in work.counts if count.part in graphs]
+    spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
     findings = find_problems(health)
     if as_json:
         facts = {"video": str(video), "backend": backend, "transcoded": transcoded}
@@ -104,3 +88,29 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
         show(f"wrote {watch.trace}: {', '.join(kind for kind in Kind if kind in watch.kinds)} of {work.clips} clips")
     if watch.png:
         show(f"wrote {watch.png}: clip {watch.clip}")
+
+
+def _watch_clips(
+    runtime: Runtime, video: Path, clips: Iterator[Clip], watch: Watch
+) -> tuple[VideoWork, tuple[LayerHealth, ...]]:
+    """Simulate clip after clip, holding the traces of one, and of the one to draw; a run that fails writes no file."""
+    graphs = runtime.bundle.graphs
+    tally, checkup = Tally(runtime.bundle), Checkup(graphs)
+    drawn: tuple[int, Mapping[str, Trace]] | None = None
+    with record_traces(watch.trace, graphs, watch.kinds) as keep:
+        for n, clip in enumerate(clips):
+            draws = watch.png is not None and n == watch.clip
+            traces = runtime.simulate(clip, [kind for kind in SIMULATED if draws or kind in watch.kinds])
+            tally.add(traces)
+            checkup.add(traces)
+            keep(n, clip, traces)
+            if draws:
+                drawn = clip.gop, traces
+        work = tally.result()
+        if watch.png:
+            if drawn is None:
+                last = f"clips 0 to {work.clips - 1}" if work.clips > 1 else "clip 0 only"
+                raise VideoError(f"{video}: has no clip {watch.clip}, it has {last}; choose another --clip")
+            what = f"clip {watch.clip}, of GOP {drawn[0]}, on {runtime.backend}; step t is the response to P-frame t"
+            draw_traces(watch.png, video.name, what, graphs, drawn[1])
+    return work, checkup.result()
