@@ -4,6 +4,7 @@ Loads numpy, numba and av, and no more.
 """
 
 from hybridnet.video.gop import Gop
+from hybridnet.video.pictures import Damage, Survey
 from hybridnet.video.probe import VideoInfo, probe
 from hybridnet.video.reader import read_gops
 from hybridnet.video.sampling import Clip, Preprocessing, choose_gops, make_clip, sample_clips, uniform_indices
@@ -11,9 +12,11 @@ from hybridnet.video.transcode import Recipe, transcode
 
 __all__ = [
     "Clip",
+    "Damage",
     "Gop",
     "Preprocessing",
     "Recipe",
+    "Survey",
     "VideoInfo",
     "choose_gops",
     "make_clip",

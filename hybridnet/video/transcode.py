@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 import av
 import numpy as np
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.sidedata.sidedata import SideData
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -18,7 +18,8 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.files import whole_file
-from hybridnet.video.probe import VideoSource, demux, open_video, source_name
+from hybridnet.video.pictures import Pictures, Survey
+from hybridnet.video.probe import VideoSource, open_video, source_name
 
 LIMITS = {"width": (16, 8191), "height": (16, 8191), "gop": (2, 600), "quality": (1, 31)}  # the encoder's own
 MAX_TICKS = 65535  # to MPEG-4's second
@@ -50,8 +51,8 @@ class Recipe:
 
 def transcode(
     source: VideoSource, target: str | os.PathLike[str] | BinaryIO, recipe: Recipe, *, comment: str = ""
-) -> int:
-    """Write a video as MPEG-4 in an AVI, frame by frame, keeping none; returns the number of frames.
+) -> Survey:
+    """Write a video as MPEG-4 in an AVI, frame by frame, keeping none; returns what was read, all of it written.
 
     target    a path, whose file appears whole or not at all, or a seekable file object open for writing
     comment   text for the AVI's metadata, where FFmpeg calls it `comment`
@@ -68,20 +69,20 @@ def transcode(
     if not isinstance(target, str | os.PathLike):
         return _write(source, target, recipe, comment)
     with whole_file(Path(target)) as work, work.open("wb") as file:
-        frames = _write(source, file, recipe, comment)
+        found = _write(source, file, recipe, comment)
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave an empty file under the final name
-        return frames
+        return found
 
 
-def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str) -> int:
+def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str) -> Survey:
     container, stream = open_video(source)
     with container:
+        pictures = Pictures(source, container, stream)
         writing = av.open(file, "w", format="avi")
         writing.metadata["comment"] = comment
         try:
-            pictures = map(_Scaler(source, recipe), _decode(source, container, stream))
-            frames = _encode(pictures, writing, _rate(stream), recipe)
+            frames = _encode(map(_Scaler(source, recipe), pictures), writing, _rate(stream), recipe)
             if not frames:
                 raise VideoError(f"{source_name(source)}: no frame can be decoded, it is damaged; get another copy")
         except BaseException:
@@ -89,7 +90,7 @@ def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str) ->
                 writing.close()
             raise
         writing.close()
-    return frames
+        return pictures.survey
 
 
 def _encode(pictures: Iterator[VideoFrame], writing: OutputContainer, rate: Fraction, recipe: Recipe) -> int:
@@ -116,26 +117,6 @@ def _rate(stream: VideoStream) -> Fraction:
     if not 1 <= rate <= 1000:
         rate = USUAL_RATE
     return 1 / (1 / rate).limit_denominator(MAX_TICKS)
-
-
-def _decode(source: VideoSource, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Every frame that decodes, from the first key frame on, up to the end or where the file breaks off."""
-    context = stream.codec_context
-    context.thread_type, context.thread_count = "NONE", 1  # whoever has many videos gives each a process
-    started = False
-    with suppress(VideoError):  # of a file that breaks off
-        for packet in demux(source, container, stream):
-            started |= packet.is_keyframe
-            if started:
-                yield from _frames(context, packet)
-    yield from _frames(context, None)
-
-
-def _frames(context: av.VideoCodecContext, packet: av.Packet | None) -> list[VideoFrame]:
-    try:
-        return context.decode(packet)
-    except av.error.FFmpegError:
-        return []
 
 
 class _Scaler:

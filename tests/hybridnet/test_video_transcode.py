@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hybridnet.errors import OutputError, VideoError
-from hybridnet.video import Recipe, probe, read_gops, transcode
+from hybridnet.video import Damage, Recipe, Survey, probe, read_gops, transcode
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -60,7 +60,7 @@ def decode(source: Path | io.BytesIO) -> list[np.ndarray]:
 
 def transcoded(source: Path | io.BytesIO, recipe: Recipe = SIZE) -> io.BytesIO:
     target = io.BytesIO()
-    assert transcode(source, target, recipe) == probe(target).packets
+    assert transcode(source, target, recipe).frames == probe(target).packets
     return target
 
 
@@ -310,9 +310,9 @@ def test_missing_and_folder(tmp_path: Path) -> None:
 
 def test_path_and_file_object_hold_the_same_bytes(mpeg4_video: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.avi"
-    frames = transcode(io.BytesIO(mpeg4_video.read_bytes()), target, SIZE, comment="of a test")
+    found = transcode(io.BytesIO(mpeg4_video.read_bytes()), target, SIZE, comment="of a test")
     memory = io.BytesIO()
-    assert transcode(mpeg4_video, memory, SIZE, comment="of a test") == frames == 40
+    assert transcode(mpeg4_video, memory, SIZE, comment="of a test") == found == Survey("mpeg4", 40, 40, Damage())
     assert target.read_bytes() == memory.getvalue()
     with av.open(str(target)) as container:
         assert container.metadata["comment"] == "of a test"

@@ -1,0 +1,135 @@
+"""What is said of damage while a whole video is decoded: on real files, damaged by hand in known places."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hybridnet.errors import VideoError
+from hybridnet.video import Damage, Recipe, transcode
+from hybridnet.video.pictures import survey
+
+Frames = Callable[..., list[np.ndarray]]
+Write = Callable[..., Path]
+VP9 = {"deadline": "realtime", "cpu-used": "8"}
+KINDS = [
+    ("a.avi", "mpeg4", 0, {}),
+    ("b.mp4", "mpeg4", 2, {}),
+    ("h.mp4", "libx264", 2, {}),
+    ("h.mkv", "libx264", 0, {}),
+    ("v.webm", "libvpx-vp9", 0, VP9),
+    ("t.ts", "libx264", 0, {}),
+]  # fmt: skip
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+def video(request: pytest.FixtureRequest, moving_texture: Frames, write_video: Write) -> Path:
+    """40 frames in GOPs of 12."""
+    name, codec, b_frames, options = request.param
+    return write_video(name, moving_texture(40, 70, 90), codec, b_frames=b_frames, options=options)
+
+
+def spans(path: Path) -> list[tuple[int, int]]:
+    """Position and size of every packet, bytes."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def changed(video: Path, target: Path, change: Callable[[bytearray], None]) -> Path:
+    data = bytearray(video.read_bytes())
+    change(data)
+    target.write_bytes(data)
+    return target
+
+
+def test_nothing_is_said_of_a_whole_file(video: Path) -> None:
+    found = survey(video)
+    assert (found.packets, found.frames, found.damage) == (40, 40, Damage())
+    assert transcode(video, io.BytesIO(), Recipe(64, 48)) == found
+    with video.open("rb") as file:
+        assert survey(file) == found
+
+
+def test_cut_files_say_so_as_far_as_their_headers_allow(video: Path, tmp_path: Path) -> None:
+    position, size = spans(video)[25]
+    cut = changed(video, tmp_path / video.name, lambda data: data.__delitem__(slice(position + size // 2, None)))
+    if video.suffix == ".mp4":  # what is needed to read it stood at its end
+        with pytest.raises(VideoError, match="cannot be opened"):
+            survey(cut)
+    else:
+        found = survey(cut)
+        assert 25 <= found.frames <= 26
+        assert found.damage.cut == (video.suffix != ".ts")  # which has no header that says how long it is
+
+
+def test_mp4_that_ends_before_its_index(h264_video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fast.mp4"
+    with av.open(str(h264_video)) as reading, av.open(str(path), "w", options={"movflags": "faststart"}) as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for packet in reading.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                writing.mux(packet)
+    position, _ = spans(path)[15]
+    path.write_bytes(path.read_bytes()[:position])
+    found = survey(path)
+    assert (found.packets, found.frames, found.damage) == (15, 15, Damage(cut=True))
+    assert str(found.damage) == "the file breaks off"
+
+
+def test_a_live_stream_has_no_length(moving_texture: Frames, write_video: Write, tmp_path: Path) -> None:
+    source = write_video("v.webm", moving_texture(14, 48, 64), "libvpx-vp9", options=VP9)
+    path = tmp_path / "live.webm"
+    with av.open(str(source)) as reading, av.open(str(path), "w", options={"live": "1"}) as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for packet in reading.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                writing.mux(packet)
+    assert survey(path).damage == Damage()
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264", "libx265"])
+def test_lost_frames_are_counted(codec: str, moving_texture: Frames, write_video: Write, tmp_path: Path) -> None:
+    options = {"preset": "ultrafast", "x265-params": "log-level=none"} if codec == "libx265" else None
+    video = write_video("a.mp4", moving_texture(30, 70, 90), codec, options=options)
+    position, size = spans(video)[14]
+    lost = changed(video, tmp_path / "lost.mp4", lambda data: data.__setitem__(slice(position, position + size), bytes(size)))
+    found = survey(lost)
+    with av.open(str(lost)) as container:
+        shown = 0
+        for packet in container.demux(video=0):
+            try:
+                shown += len(packet.decode())
+            except av.error.FFmpegError:
+                continue
+    assert found.damage.lost == 30 - shown > 0
+    assert found.frames == shown
+
+
+def test_concealed_frames_are_counted(mpeg4_video: Path, tmp_path: Path) -> None:
+    def flip(data: bytearray) -> None:
+        for packet in (14, 27):
+            position, size = spans(mpeg4_video)[packet]
+            for at in range(position + 40, position + size - 8, 16):
+                data[at] ^= 0xFF
+
+    found = survey(changed(mpeg4_video, tmp_path / "flipped.avi", flip))
+    assert (found.frames, found.damage) == (40, Damage(concealed=2))
+    assert str(found.damage) == "2 frames concealed"
+
+
+def test_frames_before_the_first_key_frame_are_lost(mpeg4_video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "late.avi"
+    with av.open(str(mpeg4_video)) as reading, av.open(str(path), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for number, packet in enumerate(reading.demux(video=0)):
+            if packet.dts is not None and number >= 5:
+                packet.stream = stream
+                writing.mux(packet)
+    found = survey(path)
+    assert (found.packets, found.frames, found.damage) == (35, 28, Damage(lost=7))
+    assert str(found.damage) == "7 frames lost"
