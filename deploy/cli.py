@@ -1,4 +1,8 @@
-"""The command line. Exit codes: 0 done, 1 a check or an input failed (one line on stderr), 2 wrong usage."""
+"""The command line.
+
+Exit codes: 0 done, 1 a check or an input failed (one line on stderr), 2 wrong usage, 130 stopped by Ctrl-C. With --json
+stdout has one object: the results, failed inputs among them with their `error`, or `error` alone where there are none.
+"""
 
 import json
 import sys
@@ -7,14 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from deploy import views
 from deploy.batch import find_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
+from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
-from deploy.prepare_view import prepare_videos, usable_cores
+from deploy.prepare_view import inspect_cache, is_cache, prepare_videos, usable_cores
 from deploy.recording import Kind
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
@@ -22,11 +28,23 @@ from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
 from hardware import Target, estimate_energy, list_targets, load_target
 from hybridnet import __version__
-from hybridnet.errors import BackendError, HybridnetError, VideoError
+from hybridnet.errors import BackendError, HybridnetError, PartialError, Stopped, VideoError
 from hybridnet.video import Recipe
+from hybridnet.video.transcode import LIMITS
 from simulators import load_net
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+class _Commands(TyperGroup):
+    """The commands, and the line that one of them leaves with at Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped("stopped; a file or folder that was not finished is not there") from None
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
 Backend = Annotated[str, typer.Option(help="Simulator of the spiking partition: integer or lava, the same bits.")]
@@ -35,12 +53,14 @@ Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="V
 
 
 def main() -> None:
-    """Entry point: an error a user can act on becomes one line and exit code 1."""
+    """Entry point: an error a user can act on becomes one line, with --json an object too, and an exit code."""
     try:
         app()
     except HybridnetError as error:
         complain(error)
-        sys.exit(1)
+        if "--json" in sys.argv[1:] and not isinstance(error, PartialError):
+            print_json({"error": str(error)})
+        sys.exit(130 if isinstance(error, Stopped) else 1)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +113,7 @@ def verify(folder: BundleDir, as_json: Json = False) -> None:
     if as_json:
         print_json({"bundle": str(folder), "passed": not failed, "checks": [vars(check) for check in checks]})
     if failed:
-        raise HybridnetError(f"{folder}: verification failed ({', '.join(failed)}); export the model again")
+        raise PartialError(f"{folder}: verification failed ({', '.join(failed)}); export the model again")
 
 
 @app.command()
@@ -176,14 +196,19 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
         show("the weights of this bundle are untrained, so its predictions mean nothing")
 
 
+def _recipe_option(name: str, text: str) -> Any:
+    low, high = LIMITS[name]
+    return typer.Option(min=low, max=high, help=text)
+
+
 @app.command()
 def prepare(
     sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Videos of any kind, or folders of them.")],
     cache: Annotated[Path, typer.Option("-o", "--out", metavar="CACHE", help="The folder to fill, or to go on with.")],
-    width: Annotated[int, typer.Option(help="Pixels.")] = Recipe.width,
-    height: Annotated[int, typer.Option(help="Pixels; the aspect is not kept.")] = Recipe.height,
-    gop: Annotated[int, typer.Option(help="Frames of a GOP.")] = Recipe.gop,
-    quality: Annotated[int, typer.Option(help="MPEG-4's quantiser, 1 (best) to 31.")] = Recipe.quality,
+    width: Annotated[int, _recipe_option("width", "Pixels.")] = Recipe.width,
+    height: Annotated[int, _recipe_option("height", "Pixels; the aspect is not kept.")] = Recipe.height,
+    gop: Annotated[int, _recipe_option("gop", "Frames of a GOP.")] = Recipe.gop,
+    quality: Annotated[int, _recipe_option("quality", "MPEG-4's quantiser, 1 is best.")] = Recipe.quality,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one a core if left out.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -193,7 +218,9 @@ def prepare(
 
 @app.command()
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="DIR|FILE.net|VIDEO", help="A bundle, a .net file, or a video.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE.net|VIDEO", help="A bundle, a cache, a .net file, or a video.")
+    ],
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a video's compressed domain.")] = None,
     gop: Annotated[
         list[int] | None,
@@ -201,14 +228,18 @@ def inspect(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is inside a bundle, a .net file or a video."""
+    """Show what is inside a bundle, a cache of `prepare`, a .net file or a video."""
     if not path.exists():
         raise VideoError(f"{path}: no such file or folder; check the path")
+    refuse_others(path)
     if is_video(path):
         inspect_video(path, png, gop or (), as_json)
         return
     if png or gop:
         raise VideoError(f"{path}: is no video, and only a video can be drawn; leave out --png and --gop")
+    if is_cache(path):
+        inspect_cache(path, as_json)
+        return
     if path.is_dir():
         bundle = read_bundle(path)
         if as_json:
@@ -261,16 +292,15 @@ def _predict(
     """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object."""
     videos = find_videos(paths)
     rows: list[dict[str, Any]] = []
-    failures = 0
+    failures: list[str] = []
     with progress() as bar:
         task = bar.add_task("predicting", total=len(videos))
         for video, result in predict_each(runtime, videos, regime, complain):
             bar.update(task, advance=1, description=f"predicted {video.name}")
             if isinstance(result, VideoError):
-                if videos == paths[:1]:
-                    raise result
-                failures += 1
-                complain(result)
+                failures.append(str(result))
+                if videos != paths[:1]:
+                    complain(result)
                 rows.append({"video": str(video), "error": str(result)})
             elif row:
                 rows.append({"video": str(video), **row(result)})
@@ -280,4 +310,5 @@ def _predict(
         trained = runtime.bundle.manifest.training is not None
         print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
     if failures:
-        raise HybridnetError(f"{failures} of {len(videos)} videos failed, each named above; the others are done")
+        many = f"{len(failures)} of {len(videos)} videos failed, each named above; the others are done"
+        raise PartialError(failures[0] if videos == paths[:1] else many)

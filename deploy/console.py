@@ -2,6 +2,9 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 WIDTH = 120  # of tables where stdout is no terminal
+INTERVAL = 10.0  # seconds between lines of progress where stderr is no terminal
 
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 _err = Console(stderr=True, highlight=False)
@@ -26,10 +30,30 @@ def complain(message: object) -> None:
     _err.print(f"hybridnet: {escape(' '.join(str(message).split()))}", soft_wrap=True)
 
 
-def progress() -> Progress:
-    """A spinner on stderr that vanishes when done; silent where stderr is no terminal."""
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A spinner on stderr that vanishes when done; where stderr is no terminal, a plain line every INTERVAL seconds."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    return Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal)
+    live = _err.is_terminal and not _err.is_dumb_terminal
+    with Progress(*columns, console=_err, transient=True, disable=not live) as bar:
+        if live:
+            yield bar
+            return
+        over = Event()
+        teller = Thread(target=_tell, args=(bar, over), daemon=True)
+        teller.start()
+        try:
+            yield bar
+        finally:
+            over.set()
+            teller.join()
+
+
+def _tell(bar: Progress, over: Event) -> None:
+    while not over.wait(INTERVAL):
+        for task in bar.tasks:
+            done = "" if task.total is None else f", {task.completed:,.0f} of {task.total:,.0f}"
+            complain(f"{task.description}{done}, {task.elapsed or 0:.0f} s")
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -164,7 +164,8 @@ def use_clips(
     """What `use` makes of a video's clips, and whether they are those of a copy that was transcoded in memory.
 
     Where the video needs a transcode, be it found out in its middle, `use` starts over with all the clips of the copy,
-    and what it made of the video's own is dropped. `tell`, if given, is then called once with the line that says so.
+    and what it made of the video's own is dropped. `tell`, if given, is then called with the line that says so, and
+    with one that says what is damaged.
     Raises what `sample_clips` and `transcode` raise, and VideoError for a video shorter than a clip.
     """
     try:
@@ -193,15 +194,17 @@ def _transcoded_clips(
     with _Copy(max_size=SPOOL) as spool:
         spool.name, copy = str(video), cast(BinaryIO, spool)
         with disk_errors(Path(tempfile.gettempdir())):
-            frames = transcode(video, copy, recipe)
-        if frames < recipe.gop:
+            found = transcode(video, copy, recipe)
+        if found.frames < recipe.gop:
             raise VideoError(
-                f"{video}: too short, a clip takes {recipe.gop} frames and it has {frames}; give a longer video"
+                f"{video}: too short, a clip takes {recipe.gop} frames and it has {found.frames}; give a longer video"
             )
         if tell:
             tell(
                 f"{video}: transcoded in memory to MPEG-4, {recipe.width}x{recipe.height}, GOP {recipe.gop} ({reason})"
             )
+            if found.damage:
+                tell(f"{video}: damaged ({found.damage}); used as far as it decodes")
         yield from sample_clips(copy, preprocessing)
 
 

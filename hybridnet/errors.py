@@ -1,6 +1,7 @@
 """Errors a user can act on: one line that names the object, the value, the limit and the remedy.
 
-The command line prints the line of any `HybridnetError` on stderr and exits 1; everything else is a bug.
+The command line prints the line of any `HybridnetError` on stderr and exits 1, or 130 if it is `Stopped`; everything
+else is a bug.
 """
 
 
@@ -42,3 +43,11 @@ class OutputError(HybridnetError):
 
 class BackendError(HybridnetError):
     """A simulator backend that is unknown or not installed."""
+
+
+class PartialError(HybridnetError):
+    """Some of what was asked for failed; the results, which name each failure, were given all the same."""
+
+
+class Stopped(HybridnetError):
+    """Work that its user stopped, and what of it is kept."""

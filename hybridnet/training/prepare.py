@@ -5,45 +5,42 @@ index was never written is adopted, not redone.
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import signal
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-
-import av
 
 from hybridnet.errors import BackendError, OutputError, VideoError
 from hybridnet.files import disk_errors
-from hybridnet.training.cache import Entry, append_entry, locked_cache, read_index, sweep
-from hybridnet.training.listing import VIDEO_SUFFIXES
+from hybridnet.training.cache import (
+    Entry,
+    append_entry,
+    locked_cache,
+    mark,
+    read_index,
+    read_mark,
+    require_recipe,
+    sweep,
+    write_index,
+)
+from hybridnet.training.sources import Job, assign_outputs, find_sources
 from hybridnet.video import Recipe, read_gops, transcode
-from hybridnet.video.probe import demux, open_video
-
-MARK = "hybridnet prepare: "
+from hybridnet.video.pictures import survey
 
 
-@dataclass(frozen=True)
-class Job:
-    """A source and the place of its AVI, relative to the cache."""
-
-    source: Path
-    output: str
-
-
-def prepare(sources: Sequence[Path], cache: Path, recipe: Recipe, *, workers: int) -> Iterator[Entry]:
+def prepare(paths: Sequence[Path], cache: Path, recipe: Recipe, *, workers: int) -> Generator[Entry]:
     """Transcode every source into the folder `cache` unless it is there already; an `Entry` for each, as they finish.
 
-    sources   files, or folders as in `find_jobs`
+    paths     files, or folders as in `find_sources`; `assign_outputs` says what becomes of them
     workers   processes, at least 1
 
     A source is done if the index has it with this recipe, the same size and time of change, or the same hash, and its
@@ -51,88 +48,41 @@ def prepare(sources: Sequence[Path], cache: Path, recipe: Recipe, *, workers: in
     equal AVIs whatever the number of workers. Call it under `if __name__ == "__main__"`, for the workers import the
     main module.
 
-    Raises VideoError as `find_jobs`, and if a source would take the place of another's AVI; OutputError if the cache
-    cannot be written, is in use, or holds files that are not its own; BackendError if no worker can start.
+    Raises VideoError as `find_sources`; OutputError if the cache holds videos of another recipe, cannot be written, is
+    in use, or holds files that are not its own; BackendError if no worker can start.
     """
-    jobs = find_jobs(sources, cache)
+    sources = find_sources(paths, cache)
     with locked_cache(cache):
         sweep(cache)
         try:
             entries = read_index(cache)
-            _check_owners(jobs, entries)
+            require_recipe(cache, recipe, entries)
+            jobs = assign_outputs(sources, entries)
             done = {job: entry for job in jobs if (entry := _found(job, cache, recipe, entries))}
+            todo = [job for job in jobs if job not in done]
+            write_index(cache, _without(todo, recipe, entries))  # each line to come is then its source's only one
             yield from done.values()
-            for entry in _run([job for job in jobs if job not in done], cache, recipe, workers):
+            for entry in _run(todo, cache, recipe, workers):
                 append_entry(cache, entry)
                 yield entry
         finally:
             sweep(cache)
 
 
-def find_jobs(sources: Sequence[Path], cache: Path) -> list[Job]:
-    """What there is to do: every file given, and every video file below a folder given, hidden ones passed over.
-
-    A folder's layout is kept below the cache, so class folders stay class folders; a file's suffix becomes .avi. Links
-    are followed. Raises VideoError for a path that is missing, a folder without videos or that cannot be read, a source
-    that overlaps the cache, and two sources that would become one AVI.
-    """
-    place = cache.resolve()
-    jobs: dict[str, Job] = {}
-    for path in sources:
-        real = path.resolve()
-        if real == place or real in place.parents or place in real.parents:
-            raise VideoError(f"{path}: overlaps the cache {cache}, which would feed on itself; give a cache elsewhere")
-        for source, relative in _listed(path):
-            output = relative.with_suffix(".avi").as_posix()
-            other = jobs.setdefault(output, Job(source, output)).source
-            if other.resolve() != source.resolve():
-                raise VideoError(f"{source}: would become {output} as {other} does; rename it or give it another cache")
-    return list(jobs.values())
-
-
-def _listed(path: Path) -> list[tuple[Path, PurePosixPath]]:
-    """Files of a source, and where they lie below it."""
-    if not path.is_dir():
-        if not path.exists():
-            raise VideoError(f"{path}: no such file or folder; check the path")
-        return [(path, PurePosixPath(path.name))]
-    try:
-        found = sorted(_walk(path, PurePosixPath(), ()))
-    except OSError as error:
-        raise VideoError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
-    if not found:
-        known = ", ".join(sorted(VIDEO_SUFFIXES))
-        raise VideoError(f"{path}: the folder holds no video file ({known}); name one that does")
-    return [(path / relative, relative) for relative in found]
-
-
-def _walk(folder: Path, place: PurePosixPath, above: tuple[str, ...]) -> Iterator[PurePosixPath]:
-    real = os.path.realpath(folder)
-    if real in above:  # a link to a folder that holds it
-        return
-    with os.scandir(folder) as found:
-        for item in found:
-            if item.name.startswith("."):
-                continue
-            if item.is_dir():
-                yield from _walk(folder / item.name, place / item.name, (*above, real))
-            elif os.path.splitext(item.name)[1].lower() in VIDEO_SUFFIXES:
-                yield place / item.name
-
-
-def _check_owners(jobs: Sequence[Job], entries: dict[str, Entry]) -> None:
-    """VideoError if a source would take the place of another one's AVI, that is still there."""
-    owners = {entry.output: Path(entry.source) for entry in entries.values() if entry.output}
-    for job in jobs:
-        owner = owners.get(job.output, job.source)
-        if owner != job.source and owner.exists() and owner.resolve() != job.source.resolve():
-            raise VideoError(f"{job.source}: would become {job.output} as {owner} did; give it another cache")
+def _without(jobs: Sequence[Job], recipe: Recipe, entries: dict[str, Entry]) -> list[Entry]:
+    """The entries of neither these sources nor their AVIs, nor of what an emptied cache held."""
+    sources, outputs = {str(job.source) for job in jobs}, {job.output for job in jobs if job.output}
+    return [
+        entry
+        for entry in entries.values()
+        if entry.source not in sources and entry.output not in outputs and entry.recipe == recipe
+    ]
 
 
 def _found(job: Job, cache: Path, recipe: Recipe, entries: dict[str, Entry]) -> Entry | None:
     """The entry of a source for which nothing is to be done."""
     entry = entries.get(str(job.source))
-    if entry is None or entry.recipe != recipe or not entry.sha256:
+    if job.refusal or entry is None or entry.recipe != recipe or not entry.sha256:
         return None
     try:
         now = job.source.stat()
@@ -147,14 +97,17 @@ def _found(job: Job, cache: Path, recipe: Recipe, entries: dict[str, Entry]) -> 
         return None
     if output.stat().st_size == entry.output_size:
         return entry
-    if (_comment(output) or "").startswith(MARK):
+    if read_mark(output):
         output.unlink()  # spoiled since, though it still says what it was
     return None
 
 
 def _run(jobs: Sequence[Job], cache: Path, recipe: Recipe, workers: int) -> Iterator[Entry]:
     """Entries of all jobs, as they are finished. Jobs that were out when a worker died are tried again, each alone."""
-    waiting = list(reversed(jobs))
+    for job in jobs:
+        if job.refusal:
+            yield Entry(str(job.source), 0, 0, "", recipe, error=job.refusal)
+    waiting = [job for job in reversed(jobs) if not job.refusal]
     while waiting:
         out: dict[Future[Entry], Job] = {}
         try:
@@ -177,10 +130,12 @@ def _share_out(
     workers = min(workers, len(waiting))
     pool = ProcessPoolExecutor(workers, context, initializer=_watch, initargs=(reader,))
     try:
-        started = pool.submit(os.getpid)
+        with _deaf_children():
+            started = pool.submit(os.getpid)
         while waiting or out:
             while waiting and len(out) <= workers:  # one more than there are workers, so that none waits
-                out[pool.submit(_process, waiting[-1], cache, recipe)] = waiting[-1]
+                with _deaf_children():
+                    out[pool.submit(_process, waiting[-1], cache, recipe)] = waiting[-1]
                 waiting.pop()
             for future in wait(out, return_when=FIRST_COMPLETED).done:
                 entry = future.result()
@@ -198,6 +153,16 @@ def _share_out(
         reader.close()
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile hear no Ctrl-C, not even as they start: their parent does, and closes the pipe."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _watch(reader: Connection) -> None:
     """Of a worker: leave when the other end of the pipe closes, be it that the parent was killed."""
 
@@ -206,7 +171,6 @@ def _watch(reader: Connection) -> None:
             reader.recv()
         os._exit(1)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, who closes the pipe
     threading.Thread(target=leave, daemon=True).start()
 
 
@@ -218,18 +182,24 @@ def _process(job: Job, cache: Path, recipe: Recipe) -> Entry:
         entry = _identified(entry)
     except VideoError as error:
         return replace(entry, error=str(error))
-    comment = f"{MARK}sha256={entry.sha256} {json.dumps(asdict(recipe))}"
-    found = _comment(target)
-    if found is not None and not found.startswith(MARK):
+    comment, found = mark(entry.sha256, recipe), read_mark(target)
+    if found == "":
         raise OutputError(f"{target}: is in the way and was not made by `prepare`; move it or give another cache")
     try:
-        if found != comment:
+        if found == comment:
+            read = survey(job.source)
+        else:
             with disk_errors(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-            transcode(job.source, target, recipe, comment=comment)
-        codec, frames_in = _count(job.source)
+            read = transcode(job.source, target, recipe, comment=comment)
         return replace(
-            entry, output=job.output, codec=codec, frames_in=frames_in, **_measure(target), new=found != comment
+            entry,
+            output=job.output,
+            codec=read.codec,
+            frames_in=read.packets,
+            damage=read.damage or None,
+            **_measure(target),
+            new=found != comment,
         )
     except VideoError as error:
         with disk_errors(target):
@@ -248,27 +218,6 @@ def _identified(entry: Entry) -> Entry:
     except OSError as error:
         raise VideoError(f"{source}: cannot be read ({error.strerror}); check that it is there and readable") from error
     return replace(entry, size=facts.st_size, mtime_ns=facts.st_mtime_ns, sha256=digest)
-
-
-def _comment(output: Path) -> str | None:
-    """What an AVI's metadata say of its making; None if there is no file."""
-    if not output.exists():
-        return None
-    try:
-        with av.open(f"file:{output}", metadata_errors="replace") as container:
-            return container.metadata.get("comment", "")
-    except (av.error.FFmpegError, OSError):
-        return ""
-
-
-def _count(source: Path) -> tuple[str, int]:
-    """Codec and coded frames of a source, as far as it can be read."""
-    container, stream = open_video(source)
-    packets = 0
-    with container, suppress(VideoError):
-        for _ in demux(source, container, stream):
-            packets += 1
-    return stream.codec_context.codec.canonical_name, packets
 
 
 def _measure(output: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
 
 import av
 from av.container import InputContainer
@@ -134,6 +133,6 @@ def _head(source: VideoSource, size: int) -> bytes:
             return file.read(size)
     place = source.tell()
     source.seek(0)
-    head = cast(BinaryIO, source).read(size)
+    head = source.read(size)
     source.seek(place)
     return head

@@ -48,6 +48,9 @@ class Recipe:
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise VideoError(f"recipe: {name} {value!r} must be an integer of {low}..{high}; change it")
 
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}, GOP {self.gop}, quality {self.quality}"
+
 
 def transcode(
     source: VideoSource, target: str | os.PathLike[str] | BinaryIO, recipe: Recipe, *, comment: str = ""

@@ -19,9 +19,10 @@ import av
 import numpy as np
 import pytest
 
-from hybridnet.errors import OutputError, VideoError
+from hybridnet.errors import OutputError
 from hybridnet.training.cache import INDEX, Entry, read_index
-from hybridnet.training.prepare import find_jobs, prepare
+from hybridnet.training.prepare import prepare
+from hybridnet.training.sources import find_sources
 from hybridnet.video import Recipe, probe, transcode
 
 Frames = Callable[..., list[np.ndarray]]
@@ -111,7 +112,7 @@ def test_layout_and_index(originals: Path, tmp_path: Path) -> None:
         assert (line["size"], line["mtime_ns"]) == (source.stat().st_size, source.stat().st_mtime_ns)
         assert line["recipe"] == {"width": 64, "height": 48, "gop": 12, "quality": 5}
         assert line["intra_share"] == pytest.approx(share_without_vectors(output), abs=1e-6)
-        assert line["error"] is None
+        assert (line["error"], line["damage"]) == (None, None)
         assert Path(line["output"]) == Path(place).with_suffix(".avi")
     bad = found[str(originals / "run/bad.mov")]
     assert "cannot be opened as a video" in bad["error"]
@@ -123,7 +124,7 @@ def test_layout_and_index(originals: Path, tmp_path: Path) -> None:
 
 
 def entries_of(root: Path) -> list[str]:
-    return [job.source.relative_to(root).as_posix() for job in find_jobs([root], root.parent / "elsewhere")]
+    return [source.place.as_posix() for source in find_sources([root], root.parent / "elsewhere")]
 
 
 def test_nothing_is_done_twice(sources: Path, tmp_path: Path) -> None:
@@ -141,11 +142,10 @@ def test_nothing_is_done_twice(sources: Path, tmp_path: Path) -> None:
     moved = Path(shutil.move(sources, tmp_path / "moved"))
     assert not any(entry.new for entry in run(moved, cache).values() if not entry.error)
     assert outputs(cache) == before
-    assert {Path(line["source"]).parts[-3] for line in lines(cache) if line["output"] == "walk/a.avi"} == {
-        "videos", "moved",
-    }  # fmt: skip
-    assert sorted(read_index(cache)) == sorted(map(str, [*(moved / place for place in entries_of(moved)),
-                                                         sources / "run/bad.mov"]))  # fmt: skip
+    assert all(line["source"].startswith(str(moved)) for line in lines(cache) if line["output"])
+    assert sorted(read_index(cache)) == sorted(
+        map(str, [*(moved / place for place in entries_of(moved)), sources / "run/bad.mov"])
+    )
 
 
 def test_what_changed_is_redone_and_nothing_else(sources: Path, tmp_path: Path) -> None:
@@ -166,18 +166,6 @@ def test_what_changed_is_redone_and_nothing_else(sources: Path, tmp_path: Path) 
     (sources / "walk/a.webm").write_text("no longer a video")
     assert "a.webm" in (run(sources, cache)["a.webm"].error or "")
     assert sorted(outputs(cache)) == ["run/bad.avi", "run/far/c.avi", "walk/B.avi"]
-
-
-def test_another_recipe_redoes_all(originals: Path, tmp_path: Path) -> None:
-    cache, source = tmp_path / "cache", originals / "walk/B.MP4"
-    run(source, cache)
-    (entry,) = run(source, cache, Recipe(80, 48, 5)).values()
-    assert entry.new
-    info = probe(cache / "B.avi")
-    assert (info.width, info.gop_lengths) == (80, (5, 5, 5))
-    assert [line["recipe"]["gop"] for line in lines(cache)] == [12, 5]
-    assert list(read_index(cache)) == [str(source)]
-    assert [line["recipe"]["gop"] for line in lines(cache)] == [5]
 
 
 def test_kill_between_the_file_and_its_line(originals: Path, tmp_path: Path) -> None:
@@ -307,43 +295,6 @@ def test_unreadable_source_is_tried_again_and_its_avi_kept(sources: Path, tmp_pa
     (sources / "run/elsewhere.mp4").unlink()
     assert "cannot be read" in (run(sources / "walk", cache)["link.mp4"].error or "")
     assert outputs(cache) == before
-
-
-def test_sources_that_would_become_one_file(sources: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    shutil.copy(sources / "walk/a.webm", sources / "walk/a.mkv")
-    with pytest.raises(VideoError, match=r"a\.webm: would become walk/a\.avi as .*a\.mkv does; rename"):
-        run(sources, cache)
-    assert len(find_jobs([sources / "walk/a.mkv", sources / "walk/a.mkv"], cache)) == 1
-    run(sources / "walk/a.webm", cache)
-    with pytest.raises(VideoError, match=r"a\.mkv: would become a\.avi as .*a\.webm did"):
-        run(sources / "walk/a.mkv", cache)
-
-
-def test_cache_that_overlaps_its_sources(sources: Path) -> None:
-    for given, cache in (
-        (sources, sources),
-        (sources, sources / "cache"),
-        (sources / "run/far/c.avi", sources / "run"),
-    ):
-        with pytest.raises(VideoError, match="overlaps the cache"):
-            run(given, cache)
-    assert not (sources / "cache").exists()
-
-
-def test_paths_that_hold_nothing(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(VideoError, match="empty: the folder holds no video"):
-        find_jobs([tmp_path / "empty"], tmp_path / "cache")
-    with pytest.raises(VideoError, match="none: no such file"):
-        find_jobs([tmp_path / "none"], tmp_path / "cache")
-
-
-def test_links_are_followed_and_circles_left(sources: Path, tmp_path: Path) -> None:
-    (sources / "again").symlink_to(sources / "walk")
-    (sources / "walk/up").symlink_to(sources)
-    found = [job.output for job in find_jobs([sources], tmp_path / "cache")]
-    assert found == ["again/B.avi", "again/a.avi", "run/bad.avi", "run/far/c.avi", "walk/B.avi", "walk/a.avi"]
 
 
 def test_files_of_others_are_left_alone(originals: Path, mpeg4_video: Path, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What a file or folder is that `hybridnet inspect` does not show, and which command takes it."""
+
+from pathlib import Path
+
+from deploy.batch import find_videos
+from deploy.manifest import MANIFEST
+from deploy.prepare_view import is_cache
+from hybridnet.errors import HybridnetError, VideoError
+from hybridnet.training.cache import INDEX
+
+
+def refuse_others(path: Path) -> None:
+    """HybridnetError with the way on for a path that is known and is none of bundle, cache, .net file and video."""
+    found = _folder(path) if path.is_dir() else _file(path)
+    if found:
+        raise HybridnetError(f"{path}: {found}")
+
+
+def _folder(path: Path) -> str | None:
+    if (path / MANIFEST).exists() or is_cache(path):
+        return None
+    try:
+        videos = len(find_videos([path]))
+    except VideoError:
+        return None
+    kind = f"a folder of {videos:,} video{'' if videos == 1 else 's'}"
+    return f"is {kind}; inspect them one by one, or hybridnet run BUNDLE {path}, or hybridnet prepare {path} -o CACHE"
+
+
+def _file(path: Path) -> str | None:
+    folder, twin = path.parent, path.with_suffix(".safetensors")
+    if path.name == MANIFEST or (path.suffix in (".onnx", ".npz") and (folder / MANIFEST).is_file()):
+        return f"is a part of the bundle {folder}; hybridnet inspect {folder}"
+    if path.name == INDEX:
+        return f"is the index of the cache {folder}; hybridnet inspect {folder}"
+    if path.suffix == ".json" and twin.is_file():
+        return f"is the config of the checkpoint {twin}; hybridnet export {twin} -o DIR makes a bundle of it"
+    return {
+        ".safetensors": f"is a checkpoint; hybridnet export {path} -o DIR makes a bundle of it",
+        ".onnx": "is an ONNX graph by itself; inspect the folder of the bundle that it is of",
+        ".npz": "holds arrays, such as simulate --trace writes; numpy.load reads it",
+        ".toml": "is no model and no video; if it is a target, hybridnet export and energy take it as --target",
+        ".json": "is no model and no video; inspect a bundle, a cache, a .net file or a video",
+    }.get(path.suffix)
