@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from deploy import views
 from deploy.batch import find_videos, predict_each
@@ -33,18 +32,9 @@ from hybridnet.video import Recipe
 from hybridnet.video.transcode import LIMITS
 from simulators import load_net
 
+STOPPED = 130  # exit code
 
-class _Commands(TyperGroup):
-    """The commands, and the line that one of them leaves with at Ctrl-C."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Stopped("stopped; a file or folder that was not finished is not there") from None
-
-
-app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
 Backend = Annotated[str, typer.Option(help="Simulator of the spiking partition: integer or lava, the same bits.")]
@@ -55,12 +45,21 @@ Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="V
 def main() -> None:
     """Entry point: an error a user can act on becomes one line, with --json an object too, and an exit code."""
     try:
-        app()
+        _run_app()
     except HybridnetError as error:
         complain(error)
         if "--json" in sys.argv[1:] and not isinstance(error, PartialError):
             print_json({"error": str(error)})
-        sys.exit(130 if isinstance(error, Stopped) else 1)
+        sys.exit(STOPPED if isinstance(error, Stopped) else 1)
+
+
+def _run_app() -> None:
+    try:
+        app()
+    except SystemExit as left:
+        if left.code == STOPPED:  # what typer makes of Ctrl-C, without a word
+            raise Stopped("stopped; a file or folder that was not finished is not there") from None
+        raise
 
 
 @app.callback(invoke_without_command=True)

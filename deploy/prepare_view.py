@@ -42,7 +42,7 @@ def prepare_videos(sources: Sequence[Path], cache: Path, recipe: Recipe, workers
                     complain(_fault(entry))
     except KeyboardInterrupt:
         raise Stopped(
-            f"{cache}: stopped; {len(entries):,} of {total:,} videos are done, the same command goes on"
+            f"{cache}: stopped after {len(entries):,} of {total:,} videos; they are kept, and the same command goes on"
         ) from None
     rejected = [entry for entry in entries if entry.error]
     new = sum(entry.new and not entry.error for entry in entries)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from hybridnet.errors import BackendError
+from hybridnet.processes import deaf_children
 from hybridnet.spiking import DECAY_UNITY, THRESHOLD_LIMIT, SpikingGraph
 from hybridnet.trace import Trace
 from simulators.events import event_counter
@@ -146,7 +147,7 @@ def _running(
             try:
                 for bias, values in biases.get(next(steps), ()):
                     bias.set(values)
-                with _old_habits():  # the first run forks, and the processes inherit what is filtered
+                with _old_habits(), deaf_children():  # the first run forks, and the processes inherit both
                     network.run(RunSteps(1, blocking=False), config, {"pypy_channel_size": _CHANNEL_SLOTS})
                 _wait(network)
             except Exception as error:

@@ -7,13 +7,12 @@ index was never written is adopted, not redone.
 import hashlib
 import multiprocessing
 import os
-import signal
 import stat
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 from hybridnet.errors import BackendError, OutputError, VideoError
 from hybridnet.files import disk_errors
+from hybridnet.processes import deaf_children
 from hybridnet.training.cache import (
     Entry,
     append_entry,
@@ -130,11 +130,11 @@ def _share_out(
     workers = min(workers, len(waiting))
     pool = ProcessPoolExecutor(workers, context, initializer=_watch, initargs=(reader,))
     try:
-        with _deaf_children():
+        with deaf_children():
             started = pool.submit(os.getpid)
         while waiting or out:
             while waiting and len(out) <= workers:  # one more than there are workers, so that none waits
-                with _deaf_children():
+                with deaf_children():
                     out[pool.submit(_process, waiting[-1], cache, recipe)] = waiting[-1]
                 waiting.pop()
             for future in wait(out, return_when=FIRST_COMPLETED).done:
@@ -151,16 +151,6 @@ def _share_out(
         writer.close()  # whoever is still at work leaves
         pool.shutdown(cancel_futures=True)
         reader.close()
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes started meanwhile hear no Ctrl-C, not even as they start: their parent does, and closes the pipe."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(reader: Connection) -> None:

@@ -46,7 +46,8 @@ def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
 def hybridnet_apart(prelude: str, *arguments: object) -> Done:
     """The command line in an interpreter of its own, after `prelude`."""
-    code = f"{prelude}\nimport sys; sys.argv[0] = 'hybridnet'; from deploy.cli import main; main()"
+    quiet = "from deploy import console; console.INTERVAL = 3600.0"
+    code = f"{prelude}\n{quiet}\nimport sys; sys.argv[0] = 'hybridnet'; from deploy.cli import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return Done(done.returncode, done.stdout, done.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -186,7 +187,7 @@ def test_prepare_shows_what_became_of_each(hybridnet: Command, vp9: Path, clip: 
     options = ("--width", 64, "--height", 48, "--gop", 6, "--quality", 9, "--workers", 1)
     code, out, err = hybridnet("prepare", folder, "-o", cache, *options)
     assert (code, len(out.splitlines())) == (1, 1)
-    assert "2 done, 0 already there, 1 rejected; 62 frames of 64x48, GOP 6" in out
+    assert "2 done, 0 already there, 1 rejected, 0 damaged; 62 frames of 64x48, GOP 6, quality 9;" in out
     reason, summary = err.splitlines()
     assert f"{folder / 'walk/c.mp4'}: cannot be opened as a video" in reason
     assert "1 of 3 videos were rejected" in summary
@@ -216,7 +217,57 @@ def test_prepare_refuses_in_one_line(hybridnet: Command, vp9: Path, tmp_path: Pa
     (tmp_path / "bad.mp4").write_text("no video")
     assert_one_line(hybridnet("prepare", tmp_path / "none", "-o", cache), "none: no such file")
     assert_one_line(hybridnet("prepare", tmp_path, "-o", cache), "overlaps the cache")
-    assert_one_line(hybridnet("prepare", vp9, "-o", cache, "--gop", 1), "gop 1 must be an integer of 2..600")
-    assert not cache.exists()
     assert_one_line(hybridnet("prepare", tmp_path / "bad.mp4", "-o", cache), "bad.mp4: cannot be opened")
-    assert hybridnet("prepare", vp9, "-o", cache, "--workers", 0)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "option", [("--gop", 1), ("--gop", 601), ("--width", 15), ("--height", 8192), ("--quality", 0), ("--workers", 0)]
+)
+def test_options_out_of_range_are_wrong_usage(
+    hybridnet: Command, vp9: Path, tmp_path: Path, option: tuple[str, int]
+) -> None:
+    code, out, err = hybridnet("prepare", vp9, "-o", tmp_path / "cache", *option)
+    assert (code, out) == (2, "")
+    assert option[0] in err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_another_recipe_is_another_cache(hybridnet: Command, clip: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert hybridnet("prepare", clip, "-o", cache)[0] == 0
+    words = ("holds videos of 340x256, GOP 12, quality 5", "of 340x256, GOP 6, quality 5; give another cache")
+    assert_one_line(hybridnet("prepare", clip, "-o", cache, "--gop", 6), *words)
+    assert hybridnet("prepare", clip, "-o", cache)[0] == 0
+
+
+def test_damage_is_said_and_counted(hybridnet: Command, clip: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    folder, cache = tmp_path / "videos", tmp_path / "cache"
+    folder.mkdir()
+    shutil.copy(clip, folder / "whole.avi")
+    (folder / "cut.avi").write_bytes(clip.read_bytes()[:-3000])
+    code, out, err = hybridnet("prepare", folder, "-o", cache)
+    assert code == 0
+    assert "2 done, 0 already there, 0 rejected, 1 damaged;" in out
+    (line,) = err.splitlines()
+    assert re.fullmatch(
+        rf"hybridnet: {folder}/cut\.avi: damaged \(.*the file breaks off\); kept as far as it decodes", line
+    )
+    shown = json.loads(hybridnet("prepare", folder, "-o", cache, "--json")[1])
+    assert (shown["damaged"], {Path(v["source"]).name for v in shown["videos"] if v["damage"]}) == (1, {"cut.avi"})
+
+    shutil.move(folder, tmp_path / "moved")
+    code, out, err = hybridnet("inspect", cache)
+    assert (code, err) == (0, "")
+    assert "a cache of `hybridnet prepare`, 2 videos, 0 rejected, 1 damaged;" in out
+    assert f"{folder}/cut.avi: damaged" in out
+    again = json.loads(hybridnet("inspect", cache, "--json")[1])
+    assert again["videos"] == shown["videos"]
+
+
+def test_damage_of_what_is_transcoded_in_memory_is_said(vp9: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.webm").write_bytes(vp9.read_bytes()[:-600])
+    told: list[str] = []
+    use_clips(tmp_path / "cut.webm", PREPROCESSING, list, told.append)
+    assert len(told) == 2
+    assert told[1].startswith(f"{tmp_path}/cut.webm: damaged (")
+    assert "the file breaks off" in told[1]
