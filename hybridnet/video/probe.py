@@ -138,7 +138,14 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
         opened = f"file:{name}"  # the prefix keeps FFmpeg from reading a protocol or a pattern into the name
     else:
         opened = source
-        opened.seek(0)  # it may have been read before
+        try:
+            opened.seek(0)  # it may have been read before
+            if not isinstance(opened.read(0), bytes):
+                raise TypeError("it gives text")
+        except (AttributeError, TypeError, ValueError, OSError) as error:
+            raise VideoError(
+                f"{name}: is neither a path nor a seekable file open for reading bytes ({error}); give one"
+            ) from error
     try:
         container = av.open(opened, "r", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:

@@ -9,7 +9,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, repeat
-from typing import Literal
+from operator import index
+from typing import Literal, SupportsIndex
 
 import av
 import numpy as np
@@ -68,11 +69,13 @@ def read_gops(
     name = source_name(source)
     wanted = None if gops is None else _ascending(name, "gops", gops, 0)
     places = None if positions is None else _ascending(name, "positions", positions, 1)
-    if max_p is not None and max_p < 0:
-        raise VideoError(f"{name}: max_p {max_p} must be at least 0; leave it out to read every P-frame")
+    if max_p is not None and (not isinstance(max_p, SupportsIndex) or index(max_p) < 0):
+        raise VideoError(
+            f"{name}: max_p {max_p!r} must be an integer of at least 0; leave it out to read every P-frame"
+        )
     if max_p is not None and places is not None:
         raise VideoError(f"{name}: max_p {max_p} and positions {places} contradict each other; leave one out")
-    if subpel not in TRACERS:
+    if subpel not in list(TRACERS):  # which takes what cannot be hashed, too
         raise VideoError(f"{name}: subpel {subpel!r} must be 'trunc' or 'float'")
     if residual not in ("pixel", "codec", None):
         raise VideoError(f"{name}: residual {residual!r} must be 'pixel', 'codec' or None")
@@ -89,9 +92,12 @@ def read_gops(
 
 
 def _ascending(name: str, what: str, values: Sequence[int], least: int) -> list[int]:
-    numbers = list(values)
+    try:
+        numbers = list(map(index, values))
+    except TypeError:
+        numbers = [-1]
     if numbers and (numbers[0] < least or numbers != sorted(set(numbers))):
-        raise VideoError(f"{name}: {what} {numbers} must be ascending integers from {least}, each once; sort them")
+        raise VideoError(f"{name}: {what} {values!r} must be ascending integers from {least}, each once; sort them")
     return numbers
 
 

@@ -1,5 +1,6 @@
 """Inputs off the beaten track: each is read as documented, or refused in a line that says what to do."""
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video import Gop, probe, read_gops
+from hybridnet.video import Gop, Recipe, probe, read_gops, transcode
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -227,6 +228,14 @@ def test_without_residual(mpeg4_video: Path) -> None:
         ({"positions": [0, 1]}, "positions [0, 1] must be ascending integers from 1"),
         ({"positions": [3, 2]}, "positions [3, 2] must be ascending"),
         ({"positions": [2, 2]}, "positions [2, 2] must be ascending"),
+        ({"positions": ["a"]}, "positions ['a'] must be ascending integers from 1"),
+        ({"gops": [1.5]}, "gops [1.5] must be ascending integers from 0"),
+        ({"gops": 2}, "gops 2 must be ascending integers from 0"),
+        ({"gops": [-1, 2]}, "gops [-1, 2] must be ascending integers from 0"),
+        ({"max_p": 1.5}, "max_p 1.5 must be an integer of at least 0"),
+        ({"max_p": "3"}, "max_p '3' must be an integer of at least 0"),
+        ({"max_p": -1}, "max_p -1 must be an integer of at least 0"),
+        ({"subpel": []}, "subpel [] must be 'trunc' or 'float'"),
         ({"positions": [1], "max_p": 3}, "max_p 3 and positions [1] contradict each other; leave one out"),
         ({"subpel": "half"}, "subpel 'half' must be 'trunc' or 'float'"),
         ({"residual": "none"}, "residual 'none' must be 'pixel', 'codec' or None"),
@@ -249,3 +258,32 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     for read in (probe, read_gops):
         with pytest.raises(VideoError, match=r"pipe\.mp4: is no file"):
             read(tmp_path / "pipe.mp4")
+
+
+class Pipe(io.BytesIO):
+    """A file that cannot be wound back."""
+
+    def seek(self, *_: object) -> int:
+        raise io.UnsupportedOperation("underlying stream is not seekable")
+
+
+@pytest.mark.parametrize(
+    "source", [b"a.avi", 7, None, io.StringIO("text"), Pipe(b"RIFF")], ids=lambda s: type(s).__name__
+)
+def test_sources_that_are_none(source: object) -> None:
+    for read in (probe, read_gops, lambda source: transcode(source, io.BytesIO(), Recipe())):
+        with pytest.raises(VideoError, match="is neither a path nor a seekable file open for reading bytes") as caught:
+            read(source)
+        assert "\n" not in str(caught.value)
+
+
+def test_closed_file(mpeg4_video: Path) -> None:
+    with mpeg4_video.open("rb") as file:
+        pass
+    with pytest.raises(VideoError, match=r"mpeg4\.avi: is neither a path nor a seekable file"):
+        read_gops(file)
+
+
+def test_numbers_of_numpy_are_integers_too(mpeg4_video: Path) -> None:
+    (gop,) = read_gops(mpeg4_video, gops=np.array([1]), max_p=np.int64(3))
+    assert (gop.start, len(gop.motion)) == (12, 3)
