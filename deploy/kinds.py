@@ -23,8 +23,10 @@ def _folder(path: Path) -> str | None:
         videos = len(find_videos([path]))
     except VideoError:
         return None
-    kind = f"a folder of {videos:,} video{'' if videos == 1 else 's'}"
-    return f"is {kind}; inspect them one by one, or hybridnet run BUNDLE {path}, or hybridnet prepare {path} -o CACHE"
+    return (
+        f"is a folder of {videos:,} video{'' if videos == 1 else 's'}; inspect {'it' if videos == 1 else 'one'} by its "
+        f"own name, hybridnet run BUNDLE {path} takes it whole, and so does hybridnet prepare {path} -o CACHE"
+    )
 
 
 def _file(path: Path) -> str | None:

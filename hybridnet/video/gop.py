@@ -14,7 +14,7 @@ class Gop:
     residual      int16 (P,H,W,3): accumulated residual R = frame - iframe[J], RGB, -255..255
     positions     int32 (P,): 1-based place of each P-frame in its GOP
     intra_share   float32 (P,): share of the picture's area that carried no motion vector (intra macroblocks), 0..1
-    start         index of the I-frame in the video, counted in decoded frames
+    start         index of the I-frame in the video, counted in coded frames from the first key frame
     length        frames in the GOP, the I-frame included
     corrupt       True if the decoder flagged any frame of it, or a packet gave no frame
     """

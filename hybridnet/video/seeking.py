@@ -1,8 +1,7 @@
 """The packets of chosen GOPs: by a jump where the container's own index can be believed, else by passing over the rest.
 
-Key packets are those of the index either way. Packets that turn out otherwise than it has them are damaged, and the
-file is then read in sequence. Where damage has cost an AVI packets between the GOPs asked for, `start` counts them if
-there was a jump, and not if the file was read in sequence.
+Key packets are those of the index either way, and `start` counts by it, with the packets that damage has cost. Packets
+that turn out otherwise than it has them are damaged, and the file is then read in sequence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,8 @@ class GopPackets(Iterator[av.Packet]):
     """The packets of one GOP, counted as they are taken.
 
     index   the GOP's place in the video
-    start   index of its I-frame, counted in packets from the first key packet
+    start   index of its I-frame, counted in packets from the first key packet, those that are lost included where the
+            container's index has them
     """
 
     def __init__(self, index: int, start: int, packets: Iterator[av.Packet], length: int | None = None) -> None:
@@ -60,8 +60,8 @@ def gop_packets(
     """
     remaining = list(wanted or ())
     index = packet_index(container, stream)
+    marks = _read_marks(index)
     if wanted is not None:
-        marks = _read_marks(index)
         while remaining and remaining[0] + 1 < len(marks):  # the last GOP's end is not in the index
             mark = marks[remaining[0]]
             packets = _jump(source, container, stream, index, mark, count)
@@ -72,14 +72,21 @@ def gop_packets(
             return
         if marks:
             container.seek(marks[0].timestamp, stream=stream)
-    yield from _scan(source, demux(source, container, stream, index), None if wanted is None else remaining)
+    starts = {mark.position: mark.number - marks[0].number for mark in marks}
+    packets = demux(source, container, stream, index)
+    yield from _scan(source, packets, starts, None if wanted is None else remaining)
 
 
-def _scan(source: VideoSource, packets: Iterator[av.Packet], wanted: Sequence[int] | None) -> Iterator[GopPackets]:
+def _scan(
+    source: VideoSource, packets: Iterator[av.Packet], starts: Mapping[int, int], wanted: Sequence[int] | None
+) -> Iterator[GopPackets]:
     start, index = 0, -1
     for index, group in _split(packets):
         if index < 0:
             continue
+        first = next(group)
+        start = starts.get(first.pos, start)
+        group = chain([first], group)
         gop = GopPackets(index, start, group)
         if wanted is None or index in wanted:
             yield gop
@@ -108,21 +115,22 @@ def _split(packets: Iterable[av.Packet]) -> Iterator[tuple[int, Iterator[av.Pack
 
 @dataclass(frozen=True)
 class _Mark:
-    """A key packet: its number, counted from the first of all packets, and where the index says it is.
+    """A key packet: its number, counted from the first of all packets, and its position and time as the index has them.
 
     sizes   of it and the packets that follow in its GOP, bytes
     """
 
     number: int
+    position: int
     timestamp: int
     sizes: tuple[int, ...]
 
 
 def _read_marks(index: Mapping[int, PacketEntry]) -> list[_Mark]:
-    entries = list(index.values())
+    positions, entries = list(index), list(index.values())
     numbers = [number for number, entry in enumerate(entries) if entry.is_keyframe]
     return [
-        _Mark(number, entries[number].timestamp, tuple(entry.size for entry in entries[number:end]))
+        _Mark(number, positions[number], entries[number].timestamp, tuple(entry.size for entry in entries[number:end]))
         for number, end in pairwise([*numbers, len(entries)])
     ]
 
