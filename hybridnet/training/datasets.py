@@ -94,39 +94,46 @@ def read_kinetics(root: str | Path, *, lists: str | Path | None = None, check: b
     """Kinetics-400 and 600: every .csv of `lists`, its columns label, youtube_id, time_start, time_end and split.
 
     A clip is a file named ID_START_END (seconds, six digits each) or ID, flat or in folders. Items are of split
-    "train", "val" (written validate or val) or "test". Labels are those of all the lists, sorted.
+    "train", "val" (written validate or val) or "test". Labels are those of all the lists, sorted. Clips of a list
+    without the column label, as the test list was first published, are neither items nor unlisted.
     """
     root, folder = _places(root, lists)
     paths = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
     if not paths:
         raise _no_list(folder / "*.csv", _KINETICS)
     rows = [row for path in paths for row in _read_clips(path)]
-    labels = tuple(sorted({row[2] for row in rows}))
+    labels = tuple(sorted({row[2] for row in rows if row[2] is not None}))
     number = {label: n for n, label in enumerate(labels)}
     entries = [
-        Entry(PurePosixPath(f"{youtube_id}_{times}.mp4"), number[label], split, source, alias=youtube_id)
+        Entry(
+            PurePosixPath(f"{youtube_id}_{times}.mp4"),
+            -1 if label is None else number[label],
+            None if label is None else split,
+            source,
+            alias=youtube_id,
+        )
         for youtube_id, times, label, split, source in rows
     ]
     return match(root, labels, entries, check, lambda video: video.stem)
 
 
-def _read_clips(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
-    """YouTube id, times as in a file name, label, split and place of every line of a Kinetics list."""
-    columns = ("label", "youtube_id", "time_start", "time_end", "split")
+def _read_clips(path: Path) -> Iterator[tuple[str, str, str | None, str, str]]:
+    """YouTube id, times as in a file name, label if there are any, split and place of every line of a Kinetics list."""
+    columns = ("youtube_id", "time_start", "time_end", "split")
     lines = list(_lines(path, _KINETICS))
     place, head = lines[0]
     names = next(csv.reader([head]))
     if not set(columns) <= set(names):
-        raise _malformed(place, head, "columns " + ",".join(columns))
+        raise _malformed(place, head, "columns label," + ",".join(columns))
     for source, line in lines[1:]:
         fields = next(csv.reader([line]))
         row = dict(zip(names, fields, strict=False))
         times = [row.get(column, "") for column in ("time_start", "time_end")]
-        split = SPLITS.get(row.get("split", ""))
-        plain = re.fullmatch(r"[\w-]+", row.get("youtube_id", "")) and row["label"]
+        split, label = SPLITS.get(row.get("split", "")), row.get("label")
+        plain = re.fullmatch(r"[\w-]+", row.get("youtube_id", "")) and label != ""
         if len(fields) != len(names) or not plain or split is None or not all(re.fullmatch(r"\d+", t) for t in times):
             raise _malformed(source, line, f"{head} with whole seconds and split train, val or test")
-        yield row["youtube_id"], "_".join(time.zfill(6) for time in times), row["label"], split, source
+        yield row["youtube_id"], "_".join(time.zfill(6) for time in times), label, split, source
 
 
 def read_something_v2(root: str | Path, *, lists: str | Path | None = None, check: bool = False) -> Dataset:

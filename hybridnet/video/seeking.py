@@ -72,13 +72,13 @@ def gop_packets(
             return
         if marks:
             container.seek(marks[0].timestamp, stream=stream)
-    starts = {mark.position: mark.number - marks[0].number for mark in marks}
+    starts: dict[int | None, int] = {mark.position: mark.number - marks[0].number for mark in marks}
     packets = demux(source, container, stream, index)
     yield from _scan(source, packets, starts, None if wanted is None else remaining)
 
 
 def _scan(
-    source: VideoSource, packets: Iterator[av.Packet], starts: Mapping[int, int], wanted: Sequence[int] | None
+    source: VideoSource, packets: Iterator[av.Packet], starts: Mapping[int | None, int], wanted: Sequence[int] | None
 ) -> Iterator[GopPackets]:
     start, index = 0, -1
     for index, group in _split(packets):
