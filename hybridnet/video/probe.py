@@ -60,11 +60,13 @@ class VideoInfo:
 class PacketEntry:
     """What a container's index says of a packet. A copy: PyAV's entries point into memory that FFmpeg may move.
 
+    number         of the packet among all that it lists, from 0
     timestamp      in the stream's time base
     size           bytes
     is_keyframe    whether a GOP begins with it
     """
 
+    number: int
     timestamp: int
     size: int
     is_keyframe: bool
@@ -184,12 +186,14 @@ def demux(
     first   number of the packet that comes next, for the error to count from
 
     Key packets are what `packet_index` says. FFmpeg's parser sees none in a damaged one, which would lengthen the GOP
-    before it; of H.264 it is believed as well, for it alone tells intra refresh.
+    before it; of H.264 it is believed as well, for it alone tells intra refresh. A packet counts as corrupt if an AVI
+    has lost those before it, which FFmpeg passes over without a word, unless a GOP begins with it.
     """
     index = packet_index(container, stream) if index is None else index
     parser_counts = stream.codec_context.codec.canonical_name == "h264"
+    is_avi = "avi" in container.format.name
     packets = container.demux(stream)
-    count = first
+    count, follows = first, None
     while True:
         try:
             packet = next(packets, None)
@@ -202,9 +206,12 @@ def demux(
             entry = None if packet.pos is None else index.get(packet.pos)
             if entry is not None:
                 packet.is_keyframe = entry.is_keyframe or (parser_counts and packet.is_keyframe)
+                if is_avi and follows is not None and entry.number != follows and not packet.is_keyframe:
+                    packet.is_corrupt = True
+            follows = None if entry is None else entry.number + 1
             count += 1
             yield packet
-    if count < len(index) and "avi" not in container.format.name:
+    if count < len(index) and not is_avi:
         raise _breaks_off(source, count, "the file ends before its index does")
 
 
@@ -220,13 +227,12 @@ def packet_index(container: InputContainer, stream: VideoStream) -> dict[int, Pa
     parsed = stream.codec_context.codec.canonical_name == "h264"
     if not is_mov and ("avi" not in names or len(container.streams) > 1 or parsed):
         return {}
-    entries = [
-        (entry.pos, PacketEntry(entry.timestamp, entry.size, entry.is_keyframe)) for entry in stream.index_entries
-    ]
+    entries = [(entry.pos, entry.size, entry.timestamp, entry.is_keyframe) for entry in stream.index_entries]
     header = 0 if is_mov else CHUNK_HEADER
-    if not is_mov and any(b != a + header + entry.size + entry.size % 2 for (a, entry), (b, _) in pairwise(entries)):
+    if not is_mov and any(b != a + header + size + size % 2 for (a, size, *_), (b, *_) in pairwise(entries)):
         return {}
-    return {position + header: entry for position, entry in entries if entry.size}
+    coded = enumerate(entry for entry in entries if entry[1])
+    return {position + header: PacketEntry(n, time, size, key) for n, (position, size, time, key) in coded}
 
 
 def _breaks_off(source: VideoSource, count: int, reason: str | None) -> VideoError:

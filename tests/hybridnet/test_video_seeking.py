@@ -154,20 +154,40 @@ def test_an_index_that_lies_gives_no_other_pictures(lie: Callable, mpeg4_video: 
             assert stop or "was asked for" in refusal
 
 
-def test_packets_other_than_the_index_has_them(mpeg4_video: Path, tmp_path: Path) -> None:
-    data = bytearray(mpeg4_video.read_bytes())
-    with av.open(str(mpeg4_video)) as container:
-        chunk = container.streams.video[0].index_entries[14].pos
+def lose(video: Path, number: int, target: Path) -> Path:
+    """The video with another name for one of its chunks, which FFmpeg then passes over."""
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        chunk = container.streams.video[0].index_entries[number].pos
     data[chunk : chunk + 4] = b"junk"
-    path = tmp_path / "lost.avi"
-    path.write_bytes(data)
+    target.write_bytes(data)
+    return target
+
+
+def test_packets_other_than_the_index_has_them(mpeg4_video: Path, tmp_path: Path) -> None:
+    path = lose(mpeg4_video, 14, tmp_path / "lost.avi")
     full = list(read_gops(path))
-    assert [gop.length for gop in full] == [12, 11, 12, 4]
+    assert [(gop.length, gop.corrupt) for gop in full] == [(12, False), (11, True), (12, False), (4, False)]
     # GOP 2 starts at the 24th frame of the video, though one of them is gone, however it is come by
     assert [gop.start for gop in full] == [0, 12, 24, 36]
     for chosen in ([1], [2], [3], [0, 2], [1, 3]):
         for gop, index in zip(read_gops(path, gops=chosen), chosen, strict=True):
             assert_same(gop, full[index])
+    with pytest.raises(VideoError, match="GOP 1 is damaged"):
+        list(read_gops(path, strict=True))
+
+
+def test_a_lost_key_packet_is_damage_of_the_gop_before(mpeg4_video: Path, tmp_path: Path) -> None:
+    path = lose(mpeg4_video, 12, tmp_path / "lost.avi")
+    assert [(gop.start, gop.length, gop.corrupt) for gop in read_gops(path)] == [
+        (0, 23, True), (24, 12, False), (36, 4, False),
+    ]  # fmt: skip
+
+
+def test_packets_lost_at_the_end_of_a_gop_leave_the_next_whole(mpeg4_video: Path, tmp_path: Path) -> None:
+    gops = list(read_gops(lose(mpeg4_video, 11, tmp_path / "lost.avi")))
+    assert [(gop.length, gop.corrupt) for gop in gops] == [(11, False), (12, False), (12, False), (4, False)]
+    assert_same(gops[1], list(read_gops(mpeg4_video))[1])
 
 
 PEAK = """
