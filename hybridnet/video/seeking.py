@@ -85,7 +85,7 @@ def _scan(
         if index < 0:
             continue
         first = next(group)
-        start = starts.get(first.pos, start)
+        start = max(start, starts.get(first.pos, 0))
         group = chain([first], group)
         gop = GopPackets(index, start, group)
         if wanted is None or index in wanted:

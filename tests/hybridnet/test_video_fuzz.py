@@ -143,7 +143,9 @@ def check(path: Path, rng: np.random.Generator) -> None:
     options = draw_options(rng)
     gops, error = read(path, **options)
     assert read(in_memory(path), **options) == (gops, error)
-    assert all(start + length == after for (start, length, _), (after, _, _) in pairwise(gops))
+    # an AVI's index counts what is lost, too
+    steps = [after - start - length for (start, length, _), (after, _, _) in pairwise(gops)]
+    assert not any(steps) if path.suffix != ".avi" else min(steps, default=0) >= 0
     lengths = check_probe(path, gops, error)
     check_chosen(path, gops, lengths, sorted({*rng.integers(0, max(len(gops), 2), 2).tolist()}), options)
     strict, refusal = read(path, strict=True, **options)
@@ -178,8 +180,8 @@ def check_chosen(
     some, refusal = read(path, gops=chosen, **options)
     assert refusal or len(some) == len(chosen)
     expected = [gops[index] for index in chosen if index < len(gops)]
-    # A read from end to end loses the damaged chunks of an AVI, which its index still counts.
-    if path.suffix != ".avi" or lengths == LENGTHS:
+    # A read from end to end loses the damaged chunks of an AVI, key packets perhaps, and then counts fewer GOPs.
+    if path.suffix != ".avi" or len(lengths) == len(LENGTHS):
         assert some[: len(expected)] == expected
 
 
