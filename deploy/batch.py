@@ -6,22 +6,13 @@ from pathlib import Path
 from deploy.runtime import Prediction, Runtime
 from hardware import Target
 from hybridnet.errors import VideoError
-from hybridnet.training.listing import VIDEO_SUFFIXES
+from hybridnet.training.sources import find_videos
 
 
-def find_videos(paths: Sequence[Path]) -> list[Path]:
-    """Every path, a folder as the video files below it, sorted; VideoError for a folder without any."""
-    videos = []
-    for path in paths:
-        if not path.is_dir():
-            videos.append(path)
-            continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES)
-        if not found:
-            known = ", ".join(sorted(VIDEO_SUFFIXES))
-            raise VideoError(f"{path}: the folder holds no video file ({known}); name one that does")
-        videos += found
-    return videos
+def list_videos(paths: Sequence[Path]) -> list[Path]:
+    """Every path, a folder as the video files below it; VideoError as `find_videos`."""
+    given = [[path / place for place in find_videos(path)] if path.is_dir() else [path] for path in paths]
+    return [video for videos in given for video in videos]
 
 
 def predict_each(

@@ -7,13 +7,14 @@ stdout has one object: the results, failed inputs among them with their `error`,
 import json
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from deploy import views
-from deploy.batch import find_videos, predict_each
+from deploy.batch import list_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
@@ -44,6 +45,8 @@ Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="V
 
 def main() -> None:
     """Entry point: an error a user can act on becomes one line, with --json an object too, and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what it cannot encode
     try:
         _run_app()
     except HybridnetError as error:
@@ -289,7 +292,7 @@ def _predict(
     row: Callable[[Prediction], dict[str, Any]] | None,
 ) -> None:
     """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object."""
-    videos = find_videos(paths)
+    videos = list_videos(paths)
     rows: list[dict[str, Any]] = []
     failures: list[str] = []
     with progress() as bar:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from deploy.batch import find_videos
 from deploy.manifest import MANIFEST
 from deploy.prepare_view import is_cache
 from hybridnet.errors import HybridnetError, VideoError
 from hybridnet.training.cache import INDEX
+from hybridnet.training.sources import find_videos
 
 
 def refuse_others(path: Path) -> None:
@@ -20,7 +20,7 @@ def _folder(path: Path) -> str | None:
     if (path / MANIFEST).exists() or is_cache(path):
         return None
     try:
-        videos = len(find_videos([path]))
+        videos = len(find_videos(path))
     except VideoError:
         return None
     return (
@@ -30,6 +30,8 @@ def _folder(path: Path) -> str | None:
 
 
 def _file(path: Path) -> str | None:
+    if not path.is_file():
+        return "is neither file nor folder but a pipe or a device; give a file"
     folder, twin = path.parent, path.with_suffix(".safetensors")
     if path.name == MANIFEST or (path.suffix in (".onnx", ".npz") and (folder / MANIFEST).is_file()):
         return f"is a part of the bundle {folder}; hybridnet inspect {folder}"

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from deploy.console import print_json, show
+from deploy.console import print_json, progress, show
 from deploy.video_picture import draw_gops
 from hybridnet.errors import VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
-from hybridnet.video.probe import REMEDY, require_motion_vectors, require_upright
+from hybridnet.video.pictures import is_cut
+from hybridnet.video.probe import REMEDY, open_video, require_motion_vectors, require_upright
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 SAMPLING = Preprocessing(size=112, short_side=112)  # steps and triplets of the paper; the sizes play no part here
@@ -26,6 +27,7 @@ class VideoFacts:
     info          codec, size, packets, key frames
     intra_share   mean share of the P-frames' area without motion vector in the GOPs looked at, 0..1; None if unread
     corrupt       True if the decoder flagged a frame of those GOPs
+    cut           True if the file is shorter than its header says
     clips         GOPs that would become clips; 0 if the video must be transcoded
     verdict       "usable" (every GOP is a clip), "sampled" (some are), "transcode"
     reason        why, in words
@@ -34,6 +36,7 @@ class VideoFacts:
     info: VideoInfo
     intra_share: float | None
     corrupt: bool
+    cut: bool
     clips: int
     verdict: str
     reason: str
@@ -59,8 +62,10 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
         raise VideoError(f"{path}: --gop {gops[0]} chooses what --png draws; give --png FILE too")
     if png is not None:
         keep_apart(png, path)  # a long video is examined only if there is a place for its picture
-    facts = examine_video(path)
-    drawn = [] if png is None else draw_gops(path, png, gops=gops)
+    with progress() as bar:
+        bar.add_task(f"inspecting {path.name}", total=None)
+        facts = examine_video(path)
+        drawn = [] if png is None else draw_gops(path, png, gops=gops)
     if as_json:
         picture = {} if png is None else {"png": str(png), "gops": drawn}
         print_json({**video_dict(path, facts), **picture})
@@ -73,6 +78,9 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
 def examine_video(path: Path) -> VideoFacts:
     """Demux the whole video and decode the GOPs that would be sampled; VideoError if it cannot be opened at all."""
     info = probe(path)
+    container, _ = open_video(path)
+    with container:
+        cut = is_cut(path, container)
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
     try:
@@ -85,22 +93,22 @@ def examine_video(path: Path) -> VideoFacts:
             decoded.append(len(gop.motion))
             corrupt |= gop.corrupt
     except VideoError as error:
-        return VideoFacts(info, None, False, 0, "transcode", str(error).removeprefix(f"{path}: "))
+        return VideoFacts(info, None, False, cut, 0, "transcode", str(error).removeprefix(f"{path}: "))
     share = np.concatenate(shares)
     mean = float(share.mean()) if share.size else None
     if not chosen:
         reason = f"the longest GOP has {max(lengths)} frames and a clip takes {steps + 1}; {REMEDY}"
-        return VideoFacts(info, mean, corrupt, 0, "transcode", reason)
+        return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     if min(decoded) < steps:
         reason = f"a GOP gave {min(decoded)} P-frames and a clip takes {steps}: it is damaged; {REMEDY}"
-        return VideoFacts(info, mean, corrupt, 0, "transcode", reason)
+        return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     count = len(chosen)
     if count == len(lengths) and set(lengths) == {steps + 1} and info.keyframes[0] == 0:
         reason = f"every GOP is one I-frame and {steps} P-frames"
-        return VideoFacts(info, mean, corrupt, count, "usable", reason)
+        return VideoFacts(info, mean, corrupt, cut, count, "usable", reason)
     full = sum(length > steps for length in lengths)
     reason = f"{full:,} of {len(lengths):,} GOPs have {steps} P-frames, up to {SAMPLING.triplets} are taken evenly"
-    return VideoFacts(info, mean, corrupt, count, "sampled", reason)
+    return VideoFacts(info, mean, corrupt, cut, count, "sampled", reason)
 
 
 def video_lines(path: Path, facts: VideoFacts) -> list[str]:
@@ -119,6 +127,8 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
         lines.append(f"intra share: {facts.intra_share:.1%} of the P-frames' area has no motion vector")
     if facts.corrupt:
         lines.append("damaged: the decoder flagged some of its frames")
+    if facts.cut:
+        lines.append("damaged: the file breaks off, it is shorter than its header says")
     return [*lines, f"{verdict}: {facts.reason}"]
 
 
@@ -136,6 +146,7 @@ def video_dict(path: Path, facts: VideoFacts) -> dict[str, Any]:
         "motion_vectors": info.has_motion_vectors,
         "intra_share": facts.intra_share,
         "corrupt": facts.corrupt,
+        "cut": facts.cut,
         "clips": facts.clips,
         "verdict": facts.verdict,
         "reason": facts.reason,

@@ -91,20 +91,28 @@ def _refusal(source: Source, holders: Mapping[str, Path]) -> str:
     return f"{source.path}: would become {output} as {holders[output]} does; rename it or give it another cache"
 
 
-def _listed(path: Path) -> list[Source]:
-    """Files of a path that was given."""
-    if not path.is_dir():
-        if not path.exists():
-            raise VideoError(f"{path}: no such file or folder; check the path")
-        return [Source(path, PurePosixPath(path.name))]
+def find_videos(folder: Path) -> list[PurePosixPath]:
+    """Places of the video files below a folder, ascending, hidden ones passed over, links followed.
+
+    Raises VideoError for a folder without any, or that cannot be read.
+    """
     try:
-        found = sorted(_walk(path, PurePosixPath(), ()))
+        found = sorted(_walk(folder, PurePosixPath(), ()))
     except OSError as error:
         raise VideoError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     if not found:
         known = ", ".join(sorted(VIDEO_SUFFIXES))
-        raise VideoError(f"{path}: the folder holds no video file ({known}); name one that does")
-    return [Source(path / place, place) for place in found]
+        raise VideoError(f"{folder}: the folder holds no video file ({known}); name one that does")
+    return found
+
+
+def _listed(path: Path) -> list[Source]:
+    """Files of a path that was given."""
+    if path.is_dir():
+        return [Source(path / place, place) for place in find_videos(path)]
+    if not path.exists():
+        raise VideoError(f"{path}: no such file or folder; check the path")
+    return [Source(path, PurePosixPath(path.name))]
 
 
 def _walk(folder: Path, place: PurePosixPath, above: tuple[str, ...]) -> Iterator[PurePosixPath]:

@@ -71,7 +71,7 @@ class Pictures(Iterator[VideoFrame]):
         self._context = stream.codec_context
         self._context.thread_type, self._context.thread_count = "NONE", 1  # whoever has many videos has processes
         self._packets = self._shown = self._dropped = self._refused = self._flagged_packets = self._flagged = 0
-        self._cut = _is_cut(source, container)
+        self._cut = is_cut(source, container)
         self._decoded = self._decode(source, container, stream)
 
     def __next__(self) -> VideoFrame:
@@ -111,7 +111,7 @@ class Pictures(Iterator[VideoFrame]):
             return []
 
 
-def _is_cut(source: VideoSource, container: InputContainer) -> bool:
+def is_cut(source: VideoSource, container: InputContainer) -> bool:
     """Whether the file is shorter than an AVI's or Matroska's header says, which FFmpeg takes for its end."""
     head = _head(source, 4096)
     if head[:4] == b"RIFF":

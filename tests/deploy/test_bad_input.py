@@ -144,6 +144,25 @@ def test_a_folder_of_videos_goes_on_past_a_bad_one(
     assert "label" in videos[1]
 
 
+def test_what_is_no_video_file_in_a_folder_is_passed_over(
+    hybridnet: Command, tiny_bundle: Path, clip: Path, tmp_path: Path
+) -> None:
+    shutil.copy(clip, tmp_path / "good.avi")
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "._good.avi").write_bytes(b"a twin that macOS left")
+    done = hybridnet("run", tiny_bundle, tmp_path, "--json")
+    assert [Path(video["video"]).name for video in json.loads(done.out)["videos"]] == ["good.avi"]
+
+
+def test_name_that_is_no_text(clip: Path, tmp_path: Path) -> None:
+    shutil.copy(clip, os.fsencode(tmp_path) + b"/\xff.avi")
+    done = hybridnet_apart(
+        "sys = __import__('sys'); sys.stdout.reconfigure(errors='strict')", "inspect", *tmp_path.iterdir()
+    )
+    assert (done.code, done.err) == (0, "")
+    assert "\\udcff.avi: mpeg4, 128x128, 36 frames" in done.out
+
+
 def remove_net(bundle: Path) -> str:
     (bundle / "motion.net").unlink()
     return "motion.net is missing"

@@ -96,6 +96,13 @@ def test_facts_as_json(inspect: Command, clip: Path) -> None:
     assert 0 <= facts["intra_share"] < 1
 
 
+def test_file_that_breaks_off(inspect: Command, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.avi").write_bytes(clip.read_bytes()[:-3000])
+    assert "damaged: the file breaks off" in inspect(tmp_path / "cut.avi")[1]
+    assert json.loads(inspect(tmp_path / "cut.avi", "--json")[1])["cut"] is True
+    assert json.loads(inspect(clip, "--json")[1])["cut"] is False
+
+
 def test_sampled(tmp_path: Path) -> None:
     # 125 frames are ten GOPs of 12 and one of 5; a video gives at most eight clips
     facts = examine_video(encode(tmp_path / "long.avi", "mpeg4", 125, g="12", bf="0", sc_threshold="1000000000"))
