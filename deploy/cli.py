@@ -6,7 +6,6 @@ stdout has one object: the results, failed inputs among them with their `error`,
 
 import json
 import sys
-from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,19 +13,19 @@ from typing import Annotated, Any
 import typer
 
 from deploy import views
-from deploy.batch import list_videos, predict_each
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
+from deploy.predict_view import predict_videos
 from deploy.prepare_view import inspect_cache, is_cache, prepare_videos, usable_cores
 from deploy.recording import Kind
-from deploy.runtime import REGIME, Prediction, Runtime, open_bundle
+from deploy.runtime import REGIME, Prediction, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
-from hardware import Target, estimate_energy, list_targets, load_target
+from hardware import estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, PartialError, Stopped, VideoError
 from hybridnet.video import Recipe
@@ -179,7 +178,7 @@ def energy(
             "spike_rate": prediction.work.spike_rate,
         }
 
-    _predict(open_bundle(folder), videos, regime, tell, row if as_json else None)
+    predict_videos(open_bundle(folder), videos, regime, tell, row if as_json else None)
 
 
 @app.command()
@@ -193,7 +192,7 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
         if single:
             show(views.prediction_table(prediction), views.timing_line(prediction))
 
-    _predict(runtime, videos, load_target(REGIME), tell, Prediction.to_dict if as_json else None)
+    predict_videos(runtime, videos, load_target(REGIME), tell, Prediction.to_dict if as_json else None)
     if runtime.bundle.manifest.training is None and not as_json:
         show("the weights of this bundle are untrained, so its predictions mean nothing")
 
@@ -282,35 +281,3 @@ def _show_bundle(bundle: Bundle) -> None:
     for stream, graph in bundle.graphs.items():
         show(views.graph_table(f"{stream}.net", graph))
     show(views.port_table(bundle))
-
-
-def _predict(
-    runtime: Runtime,
-    paths: list[Path],
-    regime: Target,
-    tell: Callable[[Path, Prediction], None],
-    row: Callable[[Prediction], dict[str, Any]] | None,
-) -> None:
-    """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object."""
-    videos = list_videos(paths)
-    rows: list[dict[str, Any]] = []
-    failures: list[str] = []
-    with progress() as bar:
-        task = bar.add_task("predicting", total=len(videos))
-        for video, result in predict_each(runtime, videos, regime, complain):
-            bar.update(task, advance=1, description=f"predicted {video.name}")
-            if isinstance(result, VideoError):
-                failures.append(str(result))
-                if videos != paths[:1]:
-                    complain(result)
-                rows.append({"video": str(video), "error": str(result)})
-            elif row:
-                rows.append({"video": str(video), **row(result)})
-            else:
-                tell(video, result)
-    if row:
-        trained = runtime.bundle.manifest.training is not None
-        print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
-    if failures:
-        many = f"{len(failures)} of {len(videos)} videos failed, each named above; the others are done"
-        raise PartialError(failures[0] if videos == paths[:1] else many)

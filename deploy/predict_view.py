@@ -1,0 +1,46 @@
+"""`hybridnet run` and `energy`: many videos through one bundle, each shown as it is done, or all as one JSON object."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deploy.batch import list_videos, predict_each
+from deploy.console import complain, print_json, progress
+from deploy.runtime import Prediction, Runtime
+from hardware import Target
+from hybridnet.errors import PartialError, VideoError
+
+
+def predict_videos(
+    runtime: Runtime,
+    paths: list[Path],
+    regime: Target,
+    tell: Callable[[Path, Prediction], None],
+    row: Callable[[Prediction], dict[str, Any]] | None,
+) -> None:
+    """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object.
+
+    Raises PartialError if videos failed; the others are done.
+    """
+    videos = list_videos(paths)
+    rows: list[dict[str, Any]] = []
+    failures: list[str] = []
+    with progress() as bar:
+        task = bar.add_task("predicting", total=len(videos))
+        for video, result in predict_each(runtime, videos, regime, complain):
+            bar.update(task, advance=1, description=f"predicted {video.name}")
+            if isinstance(result, VideoError):
+                failures.append(str(result))
+                if videos != paths[:1]:
+                    complain(result)
+                rows.append({"video": str(video), "error": str(result)})
+            elif row:
+                rows.append({"video": str(video), **row(result)})
+            else:
+                tell(video, result)
+    if row:
+        trained = runtime.bundle.manifest.training is not None
+        print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
+    if failures:
+        many = f"{len(failures)} of {len(videos)} videos failed, each named above; the others are done"
+        raise PartialError(failures[0] if videos == paths[:1] else many)
