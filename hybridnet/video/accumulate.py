@@ -14,8 +14,8 @@ This is CoViAR's truncating form. Vectors are whole pixels: FFmpeg exports src =
 truncation toward zero, both at the block's centre. T is zero where no block with another vector covers the pixel, or
 where its source lies outside the picture. Where blocks overlap, the later one in the list wins.
 
-H.264 may predict from older pictures than the one before, but FFmpeg exports only the direction of the reference: such
-a vector is taken, as CoViAR takes it, to point at the frame before.
+T points at the frame before. FFmpeg does not export what a vector points at, so `references` refuses beforehand what
+might point elsewhere; CoViAR takes such a vector for one of the frame before.
 """
 
 import numpy as np

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.probe import MAX_PIXELS, REMEDY, VideoSource, require_motion_vectors, source_name
+from hybridnet.video.references import References
 
 # FFmpeg's AVMotionVector (libavutil/motion_vector.h), padded as the C compiler pads it.
 MOTION_VECTOR = np.dtype(
@@ -45,6 +46,7 @@ class GopDecoder:
         self._stream = stream.codec_context
         self._options = options
         self._shape: tuple[int, int] | None = None
+        self._references = References(source, stream)
 
     def open(self) -> VideoCodecContext:
         """A new decoder of the stream; VideoError if FFmpeg opens none on its header."""
@@ -74,12 +76,13 @@ class GopDecoder:
         """The frames of GOP `index`, the I-frame first, one for each of its first `packets`.
 
         Raises VideoError if no frame can be decoded, TranscodeNeeded for a GOP that does not begin with an I-frame, a
-        B-frame, or a change of the picture's size within the video.
+        B-frame, a P-frame that may refer to another picture than the one before, or a change of the picture's size
+        within the video.
         """
-        self.corrupt = False
         times = [packet.pts for packet in packets if packet.pts is not None]
         if times != sorted(times):
             self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
+        self.corrupt = self._references.check(index, packets)
         count = 0
         for frame in islice(self._decode(packets), len(packets)):
             self._check(frame, index, first=count == 0)
@@ -113,6 +116,8 @@ class GopDecoder:
             )
         if frame.pict_type not in (PictureType.I, PictureType.P):
             self._refuse_kind(PictureType(frame.pict_type).name)
+        if not first:
+            self._references.check_frame(index, frame)
         if self._shape is None:
             self._shape = (frame.height, frame.width)
         if (frame.height, frame.width) != self._shape:

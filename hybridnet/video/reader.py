@@ -64,7 +64,8 @@ def read_gops(
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for a GOP whose I-frame cannot be decoded, an index past the last GOP, or damage with `strict`. Raises
     TranscodeNeeded: at once for a codec without motion vectors; while iterating on a B-frame, a GOP that begins with
-    another frame than an I-frame, a change of size, or a video without key frame.
+    another frame than an I-frame, a P-frame that may refer to another picture than the frame before or to its fields,
+    a change of size, or a video without key frame.
     """
     name = source_name(source)
     wanted = None if gops is None else _ascending(name, "gops", gops, 0)

@@ -16,7 +16,7 @@ GOP = 12
 VIDEOS = {
     "mpeg4_340x256.avi": ("mpeg4", 340, 256, {"qmin": "5", "qmax": "5", "sc_threshold": "1000000000"}),
     "mpeg2_352x288.mpg": ("mpeg2video", 352, 288, {"qmin": "5", "qmax": "5", "sc_threshold": "1000000000"}),
-    "h264_640x480.mp4": ("libx264", 640, 480, {"crf": "23", "preset": "medium", "sc_threshold": "0"}),
+    "h264_640x480.mp4": ("libx264", 640, 480, {"crf": "23", "preset": "medium", "sc_threshold": "0", "refs": "1"}),
 }
 
 

@@ -51,6 +51,18 @@ def encode_frames(path: Path, codec: str, frames: list[np.ndarray], **options: s
     return path
 
 
+def test_h264_with_several_references(tmp_path: Path, inspect: Command) -> None:
+    video = encode(tmp_path / "three.mp4", "libx264", 24, g="12", bf="0", refs="3")
+    code, printed, _ = inspect(video)
+    assert code == 0
+    assert (
+        "must be transcoded: GOP 0: its P-frames may refer to any of 3 pictures (H.264 reference frames), FFmpeg"
+        in (printed.replace("\n", " "))
+    )
+    video = encode(tmp_path / "one.mp4", "libx264", 24, g="12", bf="0", refs="1", sc_threshold="0")
+    assert "usable as it is: 2 clips" in inspect(video)[1]
+
+
 def decode(path: Path) -> np.ndarray:
     """Every frame of a video, int16 (T,H,W,3) RGB."""
     with av.open(str(path)) as container:

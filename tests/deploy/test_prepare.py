@@ -67,7 +67,7 @@ def vp9(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def late_b_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """H.264 whose first GOP of 12 can be read, and whose second has B-frames."""
-    options = {"x264-params": "keyint=12:min-keyint=12:scenecut=0:open-gop=0"}
+    options = {"x264-params": "keyint=12:min-keyint=12:scenecut=0:open-gop=0:ref=1"}
     return encode(tmp_path_factory.mktemp("late") / "late.mp4", "libx264", 30, b_frames_from=12, **options)
 
 
@@ -114,6 +114,15 @@ def test_short_gops_become_whole_clips(tmp_path: Path) -> None:
     video = encode(tmp_path / "short.avi", "mpeg4", 30, g="5")
     taken, transcoded = use_clips(video, PREPROCESSING, lambda clips: [clip.gop for clip in clips])
     assert (taken, transcoded) == ([0, 1], True)
+
+
+def test_several_reference_pictures(tmp_path: Path) -> None:
+    video, told = encode(tmp_path / "three.mp4", "libx264", 24, refs="3", weightp="0", sc_threshold="0"), list[str]()
+    taken, transcoded = use_clips(video, PREPROCESSING, lambda clips: [clip.gop for clip in clips], told.append)
+    assert (taken, transcoded) == ([0, 1], True)
+    assert told[0].endswith(
+        "(GOP 0: its P-frames may refer to any of 3 pictures (H.264 reference frames), FFmpeg does not say which)"
+    )
 
 
 @pytest.mark.parametrize("frames", [3, 11])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 RATE = 25
-NO_SCENE_CUTS = {"libx264": {"sc_threshold": "0"}} | {
+# Whole GOPs whatever the pictures show, and of H.264 those that can be read: one reference picture.
+OPTIONS = {"libx264": {"sc_threshold": "0", "refs": "1"}} | {
     codec: {"sc_threshold": "1000000000"} for codec in ("mpeg4", "mpeg2video", "flv", "msmpeg4", "wmv2")
 }
 
@@ -44,8 +45,8 @@ def moving_texture() -> Callable[..., list[np.ndarray]]:
 def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Encode frames into a file of that name, in a folder of its own; the name's suffix chooses the container.
 
-    Scene cuts add no key frames, so the GOPs are as `gop` says; other encoder options go into `options`. A raw .m4v
-    needs the muxer's name.
+    Scene cuts add no key frames, so the GOPs are as `gop` says, and H.264 has one reference picture; other encoder
+    options go into `options`. A raw .m4v needs the muxer's name.
     """
 
     def write(
@@ -60,7 +61,7 @@ def write_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     ) -> Path:
         path = tmp_path_factory.mktemp("video") / name
         with av.open(str(path), "w", format=muxer) as container:
-            stream = container.add_stream(codec, rate=RATE, options=NO_SCENE_CUTS.get(codec, {}) | (options or {}))
+            stream = container.add_stream(codec, rate=RATE, options=OPTIONS.get(codec, {}) | (options or {}))
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = pixel_format
             stream.codec_context.gop_size = gop
@@ -86,6 +87,6 @@ def mpeg4_video(moving_texture: Callable[..., list[np.ndarray]], write_video: Ca
 
 @pytest.fixture(scope="session")
 def h264_video(moving_texture: Callable[..., list[np.ndarray]], write_video: Callable[..., Path]) -> Path:
-    """H.264 MP4 without B-frames, 90x70, 30 frames in GOPs of 12, 12 and 6, several references, small partitions."""
-    options = {"refs": "4", "partitions": "all", "subme": "9", "g": "12", "keyint_min": "12"}
+    """H.264 MP4 without B-frames, 90x70, 30 frames in GOPs of 12, 12 and 6, small partitions."""
+    options = {"partitions": "all", "subme": "9", "g": "12", "keyint_min": "12"}
     return write_video("h264.mp4", moving_texture(30, 70, 90, seed=1), "libx264", options=options)

@@ -115,7 +115,7 @@ def test_gop_of_one_and_video_of_one_frame(moving_texture: Frames, write_video: 
 
 def test_i_frame_inside_a_gop_is_a_p_frame_without_motion(moving_texture: Frames, write_video: Write) -> None:
     frames = [*moving_texture(6, 48, 64), *moving_texture(6, 48, 64, seed=9)]
-    options = {"x264-params": "scenecut=40:min-keyint=20:keyint=40"}
+    options = {"x264-params": "scenecut=40:min-keyint=20:keyint=40:dpb-size=2"}
     path = write_video("cut.mp4", frames, "libx264", options=options)
     with av.open(str(path)) as container:
         kinds = [frame.pict_type for frame in container.decode(video=0)]
