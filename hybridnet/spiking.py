@@ -54,7 +54,8 @@ class Layer:
     decay_u    0..4096: share of the synaptic current lost per step, in 1/4096; 4096 keeps none (plain LIF)
     decay_v    0..4096: share of the membrane potential lost per step, in 1/4096 (4096 * (1 - leak))
     threshold  0..131071 (vThMant), or None for a readout that never spikes
-    reset      "zero" or "subtract"
+    reset      "zero" or "subtract"; a readout never resets, so its "subtract" is "zero"
+    graded     only a readout may be: it sends v every step as a graded spike, instead of leaving it to be looked up
     scale      real value of one unit of weight
 
     An input's weight and bias are lava-dl's advice on making x of real pixels, round(weight * pixel + bias): kept for
@@ -74,6 +75,7 @@ class Layer:
     decay_v: int = 0
     threshold: int | None = None
     reset: Reset = "zero"
+    graded: bool = False
     scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -83,6 +85,10 @@ class Layer:
             )
         if self.reset not in ("zero", "subtract"):
             raise GraphError(f"layer {self.name}: reset {self.reset!r} is not supported; use zero or subtract")
+        if self.graded and (self.kind == "flatten" or self.threshold is not None):
+            raise GraphError(f"layer {self.name}: only a readout sends graded potentials; leave out graded=True")
+        if self.threshold is None:
+            object.__setattr__(self, "reset", "zero")
         if self.delay is not None and self.kind != "dense":
             raise GraphError(f"layer {self.name}: a {self.kind} holds no delay, only a dense does; leave it out")
         if self.kind == "flatten":

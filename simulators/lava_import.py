@@ -34,8 +34,8 @@ def import_lava() -> None:
         return
     choose = partial(multiprocessing.set_start_method, force=True)
     try:
-        with _quiet(), _replaced(multiprocessing, "set_start_method", choose):
-            with _replaced(dataclasses, "dataclass", _hashable_byte_encoder(dataclasses.dataclass)):
+        with _quiet(), replaced(multiprocessing, "set_start_method", choose):
+            with replaced(dataclasses, "dataclass", _hashable_byte_encoder(dataclasses.dataclass)):
                 importlib.import_module("lava.magma.compiler.var_model")
             importlib.import_module("lava.lib.dl.netx")
     except ImportError as error:
@@ -56,14 +56,14 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(module: ModuleType, name: str, value: Any) -> Iterator[None]:
-    """`module.name` is `value` for a while."""
-    original = getattr(module, name)
-    setattr(module, name, value)
+def replaced(owner: ModuleType | type, name: str, value: Any) -> Iterator[None]:
+    """`owner.name` is `value` for a while."""
+    original = vars(owner)[name]
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(module, name, original)
+        setattr(owner, name, original)
 
 
 def _hashable_byte_encoder(dataclass: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,10 @@ flatten), `shape` of the output, `weight`, optional `bias`, a conv's geometry, a
 (netx runs both as the same CUBA LIF), `iDecay` and `vDecay` (share lost per step in 1/4096, as `decay_u` and
 `decay_v`; netx subtracts 1 from iDecay because Lava adds it back), `vThMant` and `refDelay`.
 
+Two more neuron types stand for what no stock process does, and stock netx fails on them instead of running something
+else: CUBA_SUBTRACT resets by subtraction, CUBA_READOUT sends its potential. `needed_processes` names the processes of
+`simulators.lava_processes` that run them; a graph that needs none is loaded by a stock lava-dl.
+
 What the format has no field for is kept in HDF5 attributes, which netx ignores: `input_bits` and `steps` on the root,
 `name`, `scale` and `readout` on a layer. A readout is written as vThMant 131071, the highest there is: only the flag
 tells it from a threshold, and in netx it would still fire at the very edge of saturation (v > 131071 * 64).
@@ -24,14 +28,22 @@ from hybridnet.spiking import DECAY_UNITY, THRESHOLD_LIMIT, Layer, Shape, Spikin
 from simulators.netfields import attribute, integer, integer_array, integer_tuple, layer_name, pair, word
 
 _GEOMETRY = ("stride", "padding", "dilation")
-_NEURONS = ("CUBA", "LOIHI")
+SUBTRACT, READOUT = "CUBA_SUBTRACT", "CUBA_READOUT"
+PROCESSES = {SUBTRACT: "SubtractLIF", READOUT: "PotentialReadout"}  # by neuron type, in simulators.lava_processes
+_NEURONS = ("CUBA", "LOIHI", *PROCESSES)
+
+
+def needed_processes(graph: SpikingGraph) -> tuple[str, ...]:
+    """Names of the processes of `simulators.lava_processes` without which Lava cannot run the graph; () for a stock one."""
+    types = {_neuron_type(layer) for layer in graph.layers}
+    return tuple(process for neuron, process in PROCESSES.items() if neuron in types)
 
 
 def net_bytes(graph: SpikingGraph) -> bytes:
     """The graph as a .net file, the same bytes for the same graph; GraphError for what netx cannot express.
 
-    That is reset "subtract", and a flatten of what a dense layer gives. (An all-zero dense weight is written, but
-    netx itself divides by the largest weight and cannot load it.)
+    That is a flatten of what a dense layer gives. (An all-zero dense weight is written, but netx itself divides by the
+    largest weight and cannot load it.)
     """
     with h5py.File("graph.net", "w", driver="core", backing_store=False) as file:  # in memory: the name is no path
         file.attrs["input_bits"], file.attrs["steps"] = graph.input_bits, graph.steps
@@ -57,11 +69,13 @@ def save_net(path: str | os.PathLike[str], graph: SpikingGraph) -> None:
     write_whole(Path(path), net_bytes(graph))
 
 
+def _neuron_type(layer: Layer) -> str:
+    if layer.graded:
+        return READOUT
+    return SUBTRACT if layer.reset == "subtract" else "CUBA"
+
+
 def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:
-    if layer.reset != "zero":
-        raise GraphError(
-            f"layer {layer.name}: reset {layer.reset!r} does not exist in lava-dl's .net files; use reset='zero'"
-        )
     group.attrs["name"] = np.bytes_(layer.name.encode("unicode_escape"))  # HDF5 holds no NUL or lone surrogate
     group.attrs["scale"] = layer.scale
     group.create_dataset("type", data=np.array([layer.kind.encode()], "S10"))
@@ -86,7 +100,7 @@ def _write_layer(group: h5py.Group, layer: Layer, shape: Shape) -> None:
         group.create_dataset("outFeatures", data=layer.weight.shape[0])
     group.attrs["readout"] = layer.threshold is None
     neuron = group.create_group("neuron")
-    neuron.create_dataset("type", data=np.bytes_(b"CUBA"))
+    neuron.create_dataset("type", data=np.bytes_(_neuron_type(layer).encode()))
     neuron.create_dataset("iDecay", data=layer.decay_u)
     neuron.create_dataset("vDecay", data=layer.decay_v)
     neuron.create_dataset("vThMant", data=THRESHOLD_LIMIT if layer.threshold is None else layer.threshold)
@@ -226,19 +240,22 @@ def _read_neuron(group: h5py.Group, kind: str, name: str) -> dict[str, Any]:
     neuron = group.get("neuron")
     if not isinstance(neuron, h5py.Group):
         raise GraphError(f"layer {name}: no 'neuron' group; export it with its CUBA neuron")
-    _check_neuron(neuron, name)
-    readout = attribute(group, "readout", False, bool, name)
+    neuron_type = _checked_type(neuron, name)
+    readout = neuron_type == READOUT or attribute(group, "readout", False, bool, name)
     return {
         "decay_u": integer(neuron, "iDecay", name),
         "decay_v": integer(neuron, "vDecay", name),
         "threshold": None if readout else integer(neuron, "vThMant", name),
+        "reset": "subtract" if neuron_type == SUBTRACT else "zero",
+        "graded": neuron_type == READOUT,
     }
 
 
-def _check_neuron(neuron: h5py.Group, name: str) -> None:
+def _checked_type(neuron: h5py.Group, name: str) -> str:
     kind = word(neuron, "type", name)
     if kind not in _NEURONS:
         raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use {' or '.join(_NEURONS)}")
     for what, expected in (("refDelay", 1), ("gradedSpike", 0)):
         if what in neuron and (value := integer(neuron, what, name)) != expected:
             raise GraphError(f"layer {name}: {what} {value} is not supported; export it with {what} {expected}")
+    return kind

@@ -1,6 +1,7 @@
 """`simulate`: one call for every backend; it checks the input once, so that backends need not."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import numpy as np
@@ -13,23 +14,24 @@ from simulators.lava_import import INSTALL
 from simulators.layout import prepare
 
 RECORDABLE = ("spikes", "v")
-_BACKENDS = ("integer", "lava")
+_LAVA = ("lava", "lava-stock")
+_BACKENDS = ("integer", *_LAVA)
 
 
 def backends() -> tuple[str, ...]:
-    """The backends that are installed; looks for packages, imports none of substance."""
+    """The backends that are installed, but for the variant "lava-stock"; looks for packages, imports none of substance."""
     try:
         found = find_spec("lava.magma") is not None and find_spec("lava.lib.dl.netx") is not None
     except ModuleNotFoundError:  # not even the namespace around them
         found = False
-    return _BACKENDS if found else ("integer",)
+    return ("integer", "lava") if found else ("integer",)
 
 
 def require_backend(name: str) -> None:
     """BackendError if the backend is unknown or not installed."""
     if name not in _BACKENDS:
         raise BackendError(f"backend {name!r} is unknown; choose from {', '.join(_BACKENDS)}")
-    if name not in backends():
+    if name in _LAVA and "lava" not in backends():
         raise BackendError(f"backend {name!r} is not installed; {INSTALL}")
 
 
@@ -44,7 +46,8 @@ def simulate(
     """Play x through the graph, from rest.
 
     x        integer or bool, (T,C,H,W) or (T,N), any T >= 1, within +-graph.input_limit (0 or 1 if input_bits is 1)
-    backend  "integer" (exact, fast) or "lava" (Lava's fixed_pt processes; seconds to start)
+    backend  "integer" (exact, fast), "lava" (Lava's fixed_pt processes; seconds to start), or "lava-stock" (the same
+             with Lava's own model of Conv, several times slower, and no process of this toolkit's own)
     record   any of "spikes" and "v"
     reset_interval       N >= 1: every layer is back at rest before its frames N, 2N, ...; None for never
     hardware_refractory  read v as Loihi's captures hold it: 128 (refDelay << 7) in the step of a spike instead of 0;
@@ -53,10 +56,7 @@ def simulate(
     GraphError if x does not fit the graph, if `record` names anything else, if an option is out of range, or if the
     backend cannot hold the graph or the option; BackendError if the backend is unknown, not installed, or fails.
     """
-    names = {record} if isinstance(record, str) else set(record)
-    unknown = sorted(names - set(RECORDABLE))
-    if unknown:
-        raise GraphError(f"record: {unknown[0]!r} cannot be recorded; choose from {', '.join(RECORDABLE)}")
+    names = _recordable(record)
     if reset_interval is not None and reset_interval < 1:
         raise GraphError(f"reset_interval: {reset_interval} must be at least 1 step; use None for no reset")
     require_backend(backend)
@@ -67,7 +67,39 @@ def simulate(
         return engine.run(prepare(graph), x, names, reset_interval, hardware_refractory)
     from simulators import lava
 
-    return lava.run(graph, x, names, reset_interval)
+    return lava.run(graph, x, names, reset_interval, stock=backend == "lava-stock")
+
+
+@contextmanager
+def open_simulator(
+    graph: SpikingGraph, backend: str = "integer", record: Collection[str] = ()
+) -> Iterator[Callable[[np.ndarray], Trace]]:
+    """A function that simulates one input of `graph.steps` frames after the other, each from rest, as `simulate` does.
+
+    Lava's processes start once, with the block, and end with it. Raises what `simulate` raises.
+    """
+    if backend not in _LAVA:
+        yield lambda x: simulate(graph, x, backend=backend, record=record)
+        return
+    require_backend(backend)
+    from simulators import lava
+
+    with lava.open_network(graph, graph.steps, _recordable(record), stock=backend == "lava-stock") as play:
+
+        def play_checked(x: np.ndarray) -> Trace:
+            if len(x) != graph.steps:
+                raise GraphError(f"input: {len(x)} frames are not the {graph.steps} steps of the graph; use simulate")
+            return play(_checked(graph, np.asarray(x)))
+
+        yield play_checked
+
+
+def _recordable(record: Collection[str]) -> set[str]:
+    names = {record} if isinstance(record, str) else set(record)
+    unknown = sorted(names - set(RECORDABLE))
+    if unknown:
+        raise GraphError(f"record: {unknown[0]!r} cannot be recorded; choose from {', '.join(RECORDABLE)}")
+    return names
 
 
 def _check_refractory(graph: SpikingGraph, backend: str) -> None:

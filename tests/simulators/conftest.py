@@ -147,7 +147,7 @@ def _cases(
         layers += [Layer("flatten", "flatten"), dense]
     if draw(st.booleans()):
         last = layers[-1]
-        layers[-1] = Layer(**{**vars(last), "threshold": None})
+        layers[-1] = Layer(**{**vars(last), "threshold": None, "graded": draw(st.booleans())})
     graph = SpikingGraph(tuple(layers), input_shape, input_bits, steps=11)
     frames = (draw(st.integers(1, 5)), *input_shape)
     low = 0 if input_bits == 1 else -graph.input_limit
@@ -157,7 +157,7 @@ def _cases(
 
 @pytest.fixture(scope="session")
 def cases() -> Callable[..., st.SearchStrategy[tuple[SpikingGraph, np.ndarray]]]:
-    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, delays, input neurons, overflow.
+    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, readouts, delays, input neurons, overflow.
 
     bits                     the most an input element has
     conv_limit, dense_limit  the largest weights, for a backend that holds no larger ones
