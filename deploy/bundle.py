@@ -1,7 +1,7 @@
 """`Bundle`: a folder that holds a deployed model, and how it is read back."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,7 +12,7 @@ from deploy.files import inside, sha256
 from deploy.manifest import STREAMS, Manifest, net_name, read_manifest
 from hybridnet.errors import BundleError
 from hybridnet.spiking import SpikingGraph
-from simulators import load_net
+from simulators import load_net, needed_processes
 
 ONNX = "conventional.onnx"
 GOLDEN = "golden.npz"
@@ -44,8 +44,8 @@ def read_bundle(path: str | Path, *, check_hashes: bool = True) -> Bundle:
     """Read a bundle. Executes nothing from it: JSON, HDF5 and NumPy arrays without pickle.
 
     Raises BundleError for a folder that is no bundle, a wrong schema, a missing file, a file name that leaves the
-    folder, ports that do not fit their graphs, and, unless `check_hashes` is False, an altered file; GraphError for
-    a .net file that cannot be read.
+    folder, ports or processes that do not fit the graphs, and, unless `check_hashes` is False, an altered file;
+    GraphError for a .net file that cannot be read.
     """
     folder = Path(path)
     manifest = read_manifest(folder)
@@ -68,7 +68,22 @@ def read_bundle(path: str | Path, *, check_hashes: bool = True) -> Bundle:
                 f"{graph.output_shape} after step {graph.steps}; export the model again"
             )
         graphs[port.stream] = graph
+    if manifest.processes != (needed := lava_processes(graphs.values())):
+        raise BundleError(
+            f"{folder}: the manifest says that its graphs need {needs(manifest.processes)}, but they need "
+            f"{needs(needed)}; export the model again"
+        )
     return Bundle(folder, manifest, graphs)
+
+
+def lava_processes(graphs: Iterable[SpikingGraph]) -> tuple[str, ...]:
+    """Processes of `simulators.lava_processes` that any of the graphs needs, in alphabetical order."""
+    return tuple(sorted({name for graph in graphs for name in needed_processes(graph)}))
+
+
+def needs(processes: Sequence[str]) -> str:
+    """Those processes in words."""
+    return " and ".join(processes) + " of simulators.lava_processes" if processes else "stock Lava alone"
 
 
 def bundle_files(folder: Path, manifest: Manifest) -> dict[str, Path]:

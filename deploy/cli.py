@@ -30,14 +30,16 @@ from hybridnet import __version__
 from hybridnet.errors import BackendError, HybridnetError, PartialError, Stopped, VideoError
 from hybridnet.video import Recipe
 from hybridnet.video.transcode import LIMITS
-from simulators import load_net
+from simulators import load_net, needed_processes
 
 STOPPED = 130  # exit code
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
-Backend = Annotated[str, typer.Option(help="Simulator of the spiking partition: integer or lava, the same bits.")]
+Backend = Annotated[
+    str, typer.Option(help="Simulator of the spiking partition: integer, lava, or lava-stock; the same bits.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Video files, or folders of them.")]
 
@@ -253,7 +255,7 @@ def inspect(
     if as_json:
         print_json(views.graph_dict(graph))
     else:
-        show(views.graph_table(path.name, graph))
+        show(views.graph_table(path.name, graph), views.needs_line(path.name, needed_processes(graph)))
 
 
 @app.command()

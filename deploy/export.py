@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.bridge import port_of
-from deploy.bundle import GOLDEN, ONNX
+from deploy.bundle import GOLDEN, ONNX, lava_processes
 from deploy.files import ArrayArchive, sha256, whole_folder
 from deploy.golden import golden_arrays
 from deploy.manifest import MANIFEST, SCHEMA, STREAMS, Manifest, net_name
@@ -46,9 +46,10 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[st
     model, config = source.model, source.model.config
     inputs = {name: (n, config.size, config.size) for name, n in STREAMS.items()}
     graphs = {}
+    graded = bool(chip.limits) and chip.readouts[0] == "graded"
     for stream, stm in streams(model).items():
         progress(f"quantising the {stream} stream")
-        graphs[stream] = spiking_graph(stm, inputs[stream], config.steps)
+        graphs[stream] = spiking_graph(stm, inputs[stream], config.steps, graded=graded)
         check_graph(graphs[stream], chip, stream)
         (folder / net_name(stream)).write_bytes(net_bytes(graphs[stream]))
     ports = tuple(port_of(stream, graph) for stream, graph in graphs.items())
@@ -71,6 +72,7 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[st
         training=source.training,
         preprocessing=Preprocessing(size=config.size, short_side=config.short_side, steps=config.steps),
         ports=ports,
+        processes=lava_processes(graphs.values()),
         partition=partition(model),
         macs=count_macs(onnx),
         parameters=sum(p.numel() for p in model.parameters()),

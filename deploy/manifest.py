@@ -11,7 +11,7 @@ from hybridnet.errors import BundleError, VideoError
 from hybridnet.video import Preprocessing
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 STREAMS = {"motion": 2, "residual": 3}  # what a clip holds for the spiking side, with its channels
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Manifest:
     training       how the weights were trained, or None: they are as initialised, and every prediction is noise
     preprocessing  how a video becomes clips
     ports          one per spiking stream, in the order of the ONNX inputs after `iframe`
+    processes      Lava processes of `simulators.lava_processes` that the .net files need; none for a stock netx
     partition      the split, part by part
     macs           multiply-accumulates of one clip per ONNX node (attention products included, bias and
                    elementwise operations not)
@@ -51,6 +52,7 @@ class Manifest:
     training: Mapping[str, Any] | None
     preprocessing: Preprocessing
     ports: tuple[Port, ...]
+    processes: tuple[str, ...]
     partition: tuple[Label, ...]
     macs: Mapping[str, int]
     parameters: int
@@ -92,6 +94,9 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
         training=None if raw["training"] is None else _typed(path, "training", raw["training"], dict),
         preprocessing=_preprocessing(path, raw["preprocessing"]),
         ports=tuple(_port(path, port) for port in _typed(path, "ports", raw["ports"], list)),
+        processes=tuple(
+            _typed(path, "processes", name, str) for name in _typed(path, "processes", raw["processes"], list)
+        ),
         partition=tuple(_label(path, row) for row in _typed(path, "partition", raw["partition"], list)),
         macs={node: _natural(path, f"macs[{node}]", n) for node, n in _typed(path, "macs", raw["macs"], dict).items()},
         parameters=_natural(path, "parameters", raw["parameters"]),

@@ -6,8 +6,10 @@ from hybridnet.spiking import Layer, Shape, SpikingGraph
 INPUT_BITS = 8  # motion and residuals are int8 within +-127 from the start (hybridnet.video.sampling)
 
 
-def spiking_graph(stm: STM, input_shape: Shape, steps: int) -> SpikingGraph:
+def spiking_graph(stm: STM, input_shape: Shape, steps: int, graded: bool = False) -> SpikingGraph:
     """The graph of one stream for input (C,H,W) and `steps` P-frames; its integers are the torch module's own.
+
+    graded   the readout sends its potential, see `Layer`
 
     Raises GraphError if they contradict the integer ranges of Lava's LIF.
     """
@@ -24,6 +26,7 @@ def spiking_graph(stm: STM, input_shape: Shape, steps: int) -> SpikingGraph:
                 decay_v=numbers.decay,
                 threshold=numbers.threshold,
                 reset=module.reset,
+                graded=graded and numbers.threshold is None,
                 scale=numbers.scale,
             )
         )

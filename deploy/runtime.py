@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,9 @@ from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import disk_errors
-from hybridnet.spiking import SpikingGraph
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
-from simulators import require_backend, simulate
+from simulators import open_simulator, require_backend
 
 REGIME = "paper-45nm"
 SPOOL = 2**26  # bytes of a transcoded copy in memory; a longer one goes to a temporary file without name
@@ -70,7 +69,7 @@ class Runtime:
     """An open bundle, ready to predict.
 
     bundle   the folder it came from
-    backend  simulator of the spiking partition: "integer" or "lava", the same bits
+    backend  simulator of the spiking partition, see `simulators.simulate`: the same bits on each
     """
 
     def __init__(self, bundle: Bundle, backend: str = "integer") -> None:
@@ -94,15 +93,16 @@ class Runtime:
 
         def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
             logits, tally = [], Tally(self.bundle)
-            for clip in watch.each("ingest", clips):
-                with watch("spiking"):
-                    traces = self.simulate(clip)
-                with watch("bridge"):
-                    potentials = self.cross(traces)
-                with watch("conventional"):
-                    logits.append(self.classify(clip, potentials))
-                tally.add(traces)
-                damaged.extend([clip.gop] if clip.corrupt else [])
+            with self.simulator() as simulate:
+                for clip in watch.each("ingest", clips):
+                    with watch("spiking"):
+                        traces = simulate(clip)
+                    with watch("bridge"):
+                        potentials = self.cross(traces)
+                    with watch("conventional"):
+                        logits.append(self.classify(clip, potentials))
+                    tally.add(traces)
+                    damaged.extend([clip.gop] if clip.corrupt else [])
             return np.asarray(logits).mean(axis=0), tally.result()
 
         (mean, work), transcoded = use_clips(video, self.bundle.manifest.preprocessing, run, tell)
@@ -120,19 +120,29 @@ class Runtime:
             transcoded=transcoded,
         )
 
-    def simulate(self, clip: Clip, record: Sequence[str] = ()) -> dict[str, Trace]:
-        """Run every spiking stream over a clip; traces by stream."""
-        graphs = self.bundle.graphs
-        inputs = {stream: getattr(clip, stream) for stream in graphs}
+    @contextmanager
+    def simulator(self, record: Sequence[str] = ()) -> Iterator[Callable[[Clip], dict[str, Trace]]]:
+        """A function that runs every spiking stream over one clip after the other; traces by stream.
 
-        def run(stream: str) -> Trace:
-            graph: SpikingGraph = graphs[stream]
-            return simulate(graph, inputs[stream], backend=self.backend, record=record)
+        Lava's networks, one a stream, start with the first clip and end with the block.
+        """
+        plays: dict[str, Callable[[np.ndarray], Trace]] = {}
+        with ExitStack() as streams:
 
-        if self.backend != "integer":  # Lava starts processes of its own
-            return {stream: run(stream) for stream in graphs}
-        with ThreadPoolExecutor(len(graphs)) as pool:  # the kernels release the GIL
-            return dict(zip(graphs, pool.map(run, graphs), strict=True))
+            def simulate(clip: Clip) -> dict[str, Trace]:
+                for stream, graph in self.bundle.graphs.items():
+                    if stream not in plays:
+                        plays[stream] = streams.enter_context(open_simulator(graph, self.backend, record))
+
+                def play(stream: str) -> Trace:
+                    return plays[stream](getattr(clip, stream))
+
+                if self.backend != "integer":  # Lava has processes of its own
+                    return {stream: play(stream) for stream in plays}
+                with ThreadPoolExecutor(len(plays)) as pool:  # the kernels release the GIL
+                    return dict(zip(plays, pool.map(play, plays), strict=True))
+
+            yield simulate
 
     def cross(self, traces: Mapping[str, Trace]) -> dict[str, np.ndarray]:
         """Carry the readouts' potentials over the bridge: float32 (C,H,W) in real units, by port name."""

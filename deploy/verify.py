@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.bundle import Bundle, Golden, altered_files, bundle_files, read_bundle
+from deploy.bundle import Bundle, Golden, altered_files, bundle_files, needs, read_bundle
 from deploy.manifest import read_manifest
 from deploy.session import open_conventional
 from hybridnet.errors import HybridnetError
 from simulators import backends as installed_backends
 from simulators import simulate
 
+MODELS = {"lava": "; Conv as matrix products", "lava-stock": "; Lava's own models"}
 LOGIT_TOLERANCE = 1e-4  # of the largest golden logit; the spiking side has no tolerance
 
 
@@ -26,7 +27,8 @@ class Check:
 
 
 def verify_bundle(path: str | Path, *, backends: Sequence[str] | None = None) -> Iterator[Check]:
-    """Check a bundle and yield each result as it comes: file hashes, every stream on every backend, the logits.
+    """Check a bundle and yield each result as it comes: file hashes, the Lava processes it needs, every stream on every
+    backend, the logits.
 
     backends: simulators to replay on, by default every one installed. An altered file does not end the check: the
     replay then says which layer and step it changes. Raises BundleError only where there is nothing to replay.
@@ -44,6 +46,7 @@ def verify_bundle(path: str | Path, *, backends: Sequence[str] | None = None) ->
     except HybridnetError as error:
         yield Check("bundle", False, str(error))
         return
+    yield Check("processes", True, f"the .net files need {needs(bundle.manifest.processes)}")
     golden = Golden(bundle.golden_path)
     for backend in installed_backends() if backends is None else backends:
         for stream in bundle.graphs:
@@ -80,7 +83,8 @@ def _replay(name: str, bundle: Bundle, golden: Golden, stream: str, backend: str
         return Check(
             name, False, f"port {port.name}: real potentials differ from the golden ones; its scale was changed"
         )
-    return Check(name, True, f"{compared:,} values equal over {graph.steps} steps, {spikes:,} spikes among them")
+    detail = f"{compared:,} values equal over {graph.steps} steps, {spikes:,} spikes among them"
+    return Check(name, True, detail + MODELS.get(backend, ""))
 
 
 def first_difference(found: np.ndarray, wanted: np.ndarray) -> tuple[int, tuple[int, ...], tuple[int, int]] | None:

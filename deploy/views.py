@@ -1,18 +1,19 @@
 """What the command line shows: tables and one-line summaries, from results to rich renderables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.bundle import Bundle
+from deploy.bundle import Bundle, needs
 from deploy.doctor import Finding
 from deploy.runtime import Prediction
 from deploy.work import CONVENTIONAL, VideoWork
 from hardware import Count, EnergyReport, EnergyRow, Target
 from hybridnet.spiking import Layer, SpikingGraph
+from simulators import needed_processes
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -32,10 +33,16 @@ def graph_table(title: str, graph: SpikingGraph) -> Table:
             table.add_row(layer.name, layer.kind, "", neurons, "", "", "")
             continue
         synapses = f"{layer.kind} {'x'.join(map(str, layer.weight.shape))}"
-        threshold = "never spikes" if layer.threshold is None else str(layer.threshold)
+        threshold = _threshold(layer)
         numbers = (str(layer.decay_v), threshold, f"{layer.scale:.3g}")
         table.add_row(layer.name, synapses, _geometry(layer), neurons, *numbers)
     return table
+
+
+def _threshold(layer: Layer) -> str:
+    if layer.threshold is None:
+        return "sends v" if layer.graded else "never spikes"
+    return f"{layer.threshold}, subtracted" if layer.reset == "subtract" else str(layer.threshold)
 
 
 def _geometry(layer: Layer) -> str:
@@ -135,8 +142,15 @@ def manifest_lines(bundle: Bundle) -> list[str]:
         f"hybridnet {manifest.toolkit}, target {manifest.target}, {manifest.parameters:,} parameters, {trained}",
         f"{len(manifest.labels)} classes; {pre.triplets} triplets of 1 I-frame and {pre.steps} P-frames, "
         f"{pre.size} px from a short side of {pre.short_side}",
+        needs_line("the .net files", manifest.processes),
         f"{sum(manifest.macs.values()):,} multiply-accumulates per triplet in {len(manifest.macs)} ONNX nodes",
     ]
+
+
+def needs_line(what: str, processes: Sequence[str]) -> str:
+    """Whether stock Lava runs it, in words."""
+    plain = "which loads in lava-dl's netx as it is" if not processes else "which lava-dl's netx refuses"
+    return f"{what}: needs {needs(processes)}, {plain}"
 
 
 def graph_dict(graph: SpikingGraph) -> dict[str, Any]:
@@ -147,11 +161,14 @@ def graph_dict(graph: SpikingGraph) -> dict[str, Any]:
             "weight_shape": layer.weight.shape,
             "stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups": layer.groups,
             "decay_u": layer.decay_u, "decay_v": layer.decay_v, "threshold": layer.threshold,
-            "reset": layer.reset, "scale": layer.scale,
+            "reset": layer.reset, "graded": layer.graded, "scale": layer.scale,
         }
         for layer, shape in zip(graph.layers, graph.shapes, strict=True)
     ]  # fmt: skip
-    return {"input_shape": graph.input_shape, "input_bits": graph.input_bits, "steps": graph.steps, "layers": layers}
+    return {
+        "input_shape": graph.input_shape, "input_bits": graph.input_bits, "steps": graph.steps,
+        "processes": needed_processes(graph), "layers": layers,
+    }  # fmt: skip
 
 
 def target_table(targets: Iterable[Target]) -> Table:

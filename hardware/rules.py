@@ -107,7 +107,16 @@ def reset_kind(site: Site, target: Target) -> str | None:
     if site.layer.threshold is None or site.layer.reset in target.resets:
         return None
     known = " or ".join(target.resets)
-    return f'reset "{site.layer.reset}" is not supported, only {known}; train the model with reset="{target.resets[0]}"'
+    remedy = f'train the model with reset="{target.resets[0]}" or choose a target that knows it'
+    return f'reset "{site.layer.reset}" is not supported, only {known}; {remedy}'
+
+
+def readout_kind(site: Site, target: Target) -> str | None:
+    """A readout's potential leaves in a way the target knows: looked up, or sent as a graded spike."""
+    kind = "graded" if site.layer.graded else "probed"
+    if site.layer.threshold is not None or kind in target.readouts:
+        return None
+    return f"{kind} readout is not supported, only {' or '.join(target.readouts)}; set graded={not site.layer.graded}"
 
 
 def accumulation_bound(site: Site, target: Target) -> str | None:
@@ -126,11 +135,11 @@ def accumulation_bound(site: Site, target: Target) -> str | None:
 
 
 def readout_bound(site: Site, target: Target) -> str | None:
-    """The potential of a readout stays at or under the largest threshold times 64.
+    """The potential of a probed readout stays at or under the largest threshold times 64.
 
-    A readout is exported as a LIF neuron with that threshold: above it the neuron would spike and reset.
+    Such a readout is exported as a LIF neuron with that threshold: above it the neuron would spike and reset.
     """
-    if site.layer.threshold is not None:
+    if site.layer.threshold is not None or site.layer.graded:
         return None
     limit = (2 ** target.bits("threshold_bits") - 1) * POTENTIAL_UNITS
     _, potential = _peaks(site)
@@ -149,6 +158,7 @@ RULES = (
     threshold_bits,
     bias_bits,
     reset_kind,
+    readout_kind,
     accumulation_bound,
     readout_bound,
 )

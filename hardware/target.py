@@ -18,7 +18,7 @@ from hardware.operations import OPERATIONS
 from hybridnet.errors import TargetError
 
 EVIDENCE = ("measured", "published simulation", "derived", "assumed")
-RESETS = ("zero", "subtract")
+KINDS = {"resets": ("zero", "subtract"), "readouts": ("probed", "graded")}  # the words each limit may list
 BIT_LIMITS = {  # the integers each limit may take
     "weight_bits": range(1, 33),
     "weight_exponent": range(8),
@@ -28,7 +28,7 @@ BIT_LIMITS = {  # the integers each limit may take
     "state_bits": range(8, 33),
     "input_bits": range(1, 33),
 }
-LIMITS = (*BIT_LIMITS, "resets")
+LIMITS = (*BIT_LIMITS, *KINDS)
 
 _SHIPPED = Path(__file__).parent / "targets"
 
@@ -37,7 +37,7 @@ _SHIPPED = Path(__file__).parent / "targets"
 class Limit:
     """One thing a graph must respect.
 
-    value    an integer in `unit` "bit", or the reset kinds a neuron knows in `unit` "kind"
+    value    an integer in `unit` "bit", or what a neuron can do, of KINDS, in `unit` "kind"
     source   where the number is stated
     """
 
@@ -76,6 +76,8 @@ class Target:
         state_bits       width of u and v, sign included
         input_bits       width of an input element: 1 for binary spikes, more for graded ones, sign included
         resets           reset kinds of a spiking neuron, of "zero" and "subtract"
+        readouts         how a readout's potential leaves, the preferred way first: "probed", a silent neuron is looked
+                         into, or "graded", it sends its potential
     prices   by the names in `hardware.operations.OPERATIONS`; an operation that is absent has no known price
     """
 
@@ -96,6 +98,11 @@ class Target:
     def resets(self) -> tuple[str, ...]:
         """Reset kinds of a spiking neuron; the target must have limits."""
         return cast(tuple[str, ...], self.limits["resets"].value)
+
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """Ways in which a readout's potential leaves, the preferred one first; the target must have limits."""
+        return cast(tuple[str, ...], self.limits["readouts"].value)
 
 
 def list_targets() -> tuple[str, ...]:
@@ -154,10 +161,10 @@ class _Reader:
     def _limit(self, entry: str, name: str, table: Any) -> Limit:
         self._keys(entry, table, required=("value", "unit", "source"), optional=("note",))
         value = table["value"]
-        if name == "resets":
+        if name in KINDS:
             self._choice(f"{entry}.unit", table["unit"], ("kind",))
-            if not isinstance(value, list) or not value or any(kind not in RESETS for kind in value):
-                self._fail(f"{entry}.value", repr(value), f"a list of {_either(RESETS)}")
+            if not isinstance(value, list) or not value or any(kind not in KINDS[name] for kind in value):
+                self._fail(f"{entry}.value", repr(value), f"a list of {_either(KINDS[name])}")
             value = tuple(value)
         else:
             self._choice(f"{entry}.unit", table["unit"], ("bit",))

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from deploy import export_bundle
 from deploy.bundle import read_bundle
 from deploy.onnx_graph import count_macs
-from hybridnet.errors import OutputError, TargetError
+from deploy.verify import verify_bundle
+from hybridnet.errors import BundleError, OutputError, TargetError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.config import preset
 from hybridnet.model.network import HybridNet
@@ -110,6 +111,29 @@ def test_what_the_target_cannot_hold_is_refused(tmp_path: Path, tiny_checkpoint:
     with pytest.raises(TargetError, match=r"conv1.*subtract.*zero"):
         export_bundle(tmp_path / "soft.safetensors", tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"soft.safetensors", "soft.json"}
+
+
+def test_both_resets_are_exported_to_a_target_with_neurons_of_our_own(tmp_path: Path) -> None:
+    """The bundle says what it needs, and runs as torch says, which made its golden arrays, on every backend."""
+    import dataclasses
+
+    torch.manual_seed(0)
+    config = dataclasses.replace(preset("tiny", 2), reset="subtract")
+    save_checkpoint(tmp_path / "soft.safetensors", HybridNet(config), ["a", "b"], None)
+    folder = export_bundle(tmp_path / "soft.safetensors", tmp_path / "out", target="loihi2-custom")
+    bundle = read_bundle(folder)
+    assert bundle.manifest.processes == ("PotentialReadout", "SubtractLIF")
+    assert [layer.reset for layer in bundle.graphs["motion"].layers] == ["subtract", "subtract", "zero"]
+    checks = {check.name: check for check in verify_bundle(folder)}
+    assert all(check.passed for check in checks.values()), checks
+    assert "motion on lava" in checks
+    needed = "PotentialReadout and SubtractLIF of simulators.lava_processes"
+    assert checks["processes"].detail == f"the .net files need {needed}"
+
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"processes": []}))
+    with pytest.raises(BundleError, match=f"says that its graphs need stock Lava alone, but they need {needed}"):
+        read_bundle(folder)
 
 
 def test_a_price_list_is_no_target(tiny_checkpoint: Path, tmp_path: Path) -> None:

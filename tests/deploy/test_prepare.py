@@ -170,9 +170,9 @@ def test_simulate_starts_its_trace_over(
     assert {name.split("/")[0] for name in names} == {"0", "1"}
     runtime = open_bundle(tiny_bundle)
     prepared = only(late_b_frames, tmp_path / "cache", Recipe())
-    with np.load(trace) as arrays:
+    with np.load(trace) as arrays, runtime.simulator() as simulate:
         for n, clip in enumerate(sample_clips(prepared, runtime.bundle.manifest.preprocessing)):
-            for stream, wanted in runtime.simulate(clip).items():
+            for stream, wanted in simulate(clip).items():
                 np.testing.assert_array_equal(arrays[f"{n}/{stream}/potential"], wanted.potential)
 
 

@@ -53,12 +53,13 @@ def test_counts_are_the_spikes_counted_apart(tiny_bundle: Path, clip: Path) -> N
     """Synaptic operations of conv2 from its input spikes, counted by a convolution of ones."""
     runtime = open_bundle(tiny_bundle)
     wanted = 0
-    for clip_ in sample_clips(clip, runtime.bundle.manifest.preprocessing):
-        trace = runtime.simulate(clip_, record=("spikes",))["motion"]
-        layer = runtime.bundle.graphs["motion"].layers[1]
-        spikes = torch.from_numpy(trace.spikes["conv1"].astype(np.float64))
-        ones = torch.ones(layer.weight.shape, dtype=torch.float64)
-        wanted += int(torch.conv2d(spikes, ones, stride=layer.stride, padding=layer.padding).sum())
+    with runtime.simulator(record=("spikes",)) as simulate:
+        for clip_ in sample_clips(clip, runtime.bundle.manifest.preprocessing):
+            trace = simulate(clip_)["motion"]
+            layer = runtime.bundle.graphs["motion"].layers[1]
+            spikes = torch.from_numpy(trace.spikes["conv1"].astype(np.float64))
+            ones = torch.ones(layer.weight.shape, dtype=torch.float64)
+            wanted += int(torch.conv2d(spikes, ones, stride=layer.stride, padding=layer.padding).sum())
     counts = runtime.predict(clip).work.counts
     found = [c.count for c in counts if (c.part, c.layer, c.operation) == ("motion", "conv2", "synaptic_operation")]
     assert found == [wanted]

@@ -37,10 +37,18 @@ def test_a_fresh_bundle_passes_on_every_backend(tiny_bundle: Path) -> None:
     assert backends() == ("integer", "lava")
     checks = list(verify_bundle(tiny_bundle))
     assert [check.name for check in checks] == [
-        "hashes", "motion on integer", "residual on integer", "motion on lava", "residual on lava",
+        "hashes", "processes", "motion on integer", "residual on integer", "motion on lava", "residual on lava",
         "conventional on onnxruntime",
     ]  # fmt: skip
     assert all(check.passed for check in checks), checks
+    assert checks[1].detail == "the .net files need stock Lava alone"
+    assert checks[4].detail.endswith("; Conv as matrix products")
+
+
+def test_a_stock_bundle_passes_on_lava_s_own_models(tiny_bundle: Path) -> None:
+    *_, motion, residual, _ = verify_bundle(tiny_bundle, backends=["lava-stock"])
+    assert (motion.passed, residual.passed) == (True, True)
+    assert motion.detail.endswith("; Lava's own models")
 
 
 @pytest.mark.parametrize(("layer", "name"), [(1, "conv1"), (2, "conv2"), (3, "readout")])

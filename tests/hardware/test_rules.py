@@ -94,6 +94,23 @@ def test_a_readout_never_resets_so_any_kind_will_do(dense_graph):
     check_graph(dense_graph([[2]], reset="subtract"), loihi2(), "motion")
 
 
+def test_readout_kind(dense_graph):
+    graded, probed = dense_graph([[2]], graded=True), dense_graph([[2]])
+    check_graph(probed, loihi2(), "motion")
+    check_graph(graded, load_target("loihi2-custom"), "motion")
+    line = refusal(graded, loihi2())
+    assert "rule readout_kind" in line
+    assert "graded readout is not supported, only probed; set graded=False" in line
+    assert "probed readout is not supported, only graded" in refusal(probed, loihi2(readouts=("graded",)))
+
+
+def test_a_graded_readout_has_no_threshold_to_stay_below(dense_graph):
+    weight = [[130_000]]
+    assert "rule readout_bound" in refusal(dense_graph(weight, steps=2), any_weight())
+    custom = loihi2(weight_bits=24, weight_exponent=0, readouts=("graded",))
+    check_graph(dense_graph(weight, steps=2, graded=True), custom, "motion")
+
+
 def test_input_bits(dense_graph):
     check_graph(dense_graph([[0]], input_bits=24, threshold=5), loihi2(), "motion")
     check_graph(dense_graph([[2]], input_bits=16, threshold=5), loihi2(input_bits=16), "motion")

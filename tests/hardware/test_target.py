@@ -32,7 +32,7 @@ def limits_file(tmp_path: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_the_shipped_targets_are_listed():
-    assert list_targets() == ("loihi1", "loihi2", "paper-45nm")
+    assert list_targets() == ("loihi1", "loihi2", "loihi2-custom", "paper-45nm")
 
 
 @pytest.mark.parametrize("name", list_targets())
@@ -60,6 +60,7 @@ def test_loihi_limits_are_those_of_lavas_bit_accurate_lif():
         assert target.bits("state_bits") == 24
         assert target.bits("input_bits") == input_bits
         assert target.resets == ("zero",)
+        assert target.readouts == ("probed",)
 
 
 def test_prices_are_the_published_ones():
@@ -182,6 +183,7 @@ def test_a_missing_limit_is_refused(tmp_path, limit):
         ('["zero"]', '["none"]', ["limits.resets.value", "none", '"zero" or "subtract"']),
         ('["zero"]', "[]", ["limits.resets.value", "[]"]),
         ('["zero"]', '"zero"', ["limits.resets.value", "'zero'"]),
+        ('["probed"]', '["sung"]', ["limits.readouts.value", "sung", '"probed" or "graded"']),
         ('unit = "kind"', 'unit = "bit"', ["limits.resets.unit", "'bit'", '"kind"']),
         ("[limits.resets]", "[limits.reset]", ["limits", "unknown entry 'reset'", *BIT_LIMITS, "resets"]),
     ],

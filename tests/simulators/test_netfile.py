@@ -59,7 +59,7 @@ def drop(key: str) -> Callable[[h5py.File], None]:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_round_trip(data, cases, tmp_path_factory):
-    graph, _ = data.draw(cases(resets=("zero",)))
+    graph, _ = data.draw(cases())
     scales, names = st.floats(1e-6, 1e6), st.text(max_size=8)
     unique = data.draw(st.lists(names, min_size=len(graph.layers), max_size=len(graph.layers), unique=True))
     layers = tuple(
@@ -292,12 +292,24 @@ def test_paths_that_are_no_net_files(tmp_path):
 
 
 def test_what_netx_cannot_express_is_refused():
-    soft = Layer("soft", "dense", np.ones((1, 6), int), threshold=1, reset="subtract")
-    with pytest.raises(GraphError, match=r"layer soft: reset 'subtract' does not exist.*use reset='zero'"):
-        net_bytes(SpikingGraph((soft,), (6,), 1, 1))
     dense = Layer("dense", "dense", np.ones((6, 6), int), threshold=1)
     with pytest.raises(GraphError, match=r"layer flat: its input \(6,\) is flat already.*drop it"):
         net_bytes(SpikingGraph((dense, Layer("flat", "flatten"), replace(dense, name="last")), (6,), 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "neuron"),
+    [
+        ({"threshold": 1}, b"CUBA"),
+        ({}, b"CUBA"),
+        ({"threshold": 1, "reset": "subtract"}, b"CUBA_SUBTRACT"),
+        ({"graded": True}, b"CUBA_READOUT"),
+    ],
+)
+def test_neurons_that_netx_lacks_have_types_that_it_refuses(options, neuron, tmp_path):
+    save_net(tmp_path / "graph.net", SpikingGraph((Layer("only", "dense", np.ones((1, 6), int), **options),), (6,), 1, 1))
+    with h5py.File(tmp_path / "graph.net", "r") as file:
+        assert file["layer/1/neuron/type"][()] == neuron
 
 
 def test_saving_is_all_or_nothing(tmp_path):
