@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench base lint format lava clean
+# Stock lava-dl runs on Python 3.10 alone, and gets a venv to itself.
+STOCK := .venv310
+PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
+  "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
+
+.PHONY: demo test bench bench-lava base stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -17,9 +22,27 @@ test: $(READY)
 bench: $(READY)
 	@$(BIN)/python tests/benchmarks/bench_video.py
 
+bench-lava: $(READY)
+	@$(BIN)/python tests/benchmarks/bench_lava.py
+
 # Slow checks; what they printed is recorded in docs/.
 base: $(READY)
 	@$(BIN)/python tests/slow/base_bundle.py
+
+# The demo's bundle in the hands of a stock Lava user.
+stock-lava: $(READY) $(STOCK)/.ready
+	@test -d demo/tiny.bundle || { mkdir -p demo && \
+	  $(BIN)/python examples/1_checkpoint.py tiny demo/tiny.safetensors && \
+	  $(BIN)/hybridnet export demo/tiny.safetensors -o demo/tiny.bundle; }
+	@for stream in motion residual; do $(STOCK)/bin/python examples/5_stock_lava.py demo/tiny.bundle $$stream || exit 1; done
+
+$(STOCK)/.ready:
+	@test -n "$(PYTHON310)" || \
+	  { echo "stock-lava: no Python 3.10 found, and stock lava-dl needs it; run: make PYTHON310=... stock-lava" >&2; exit 1; }
+	@echo "set-up: installing lava-dl 0.6.0 into $(STOCK) (a few minutes, about 6 GB; once)"
+	@$(PYTHON310) -m venv $(STOCK) && $(STOCK)/bin/python -m pip install --quiet lava-dl==0.6.0 || \
+	  { echo "set-up: pip failed; check the network and disk space (6 GB), then run make stock-lava again" >&2; exit 1; }
+	@touch $@
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -28,7 +51,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) $(STOCK) demo build dist *.egg-info
 
 lava: $(READY)
 

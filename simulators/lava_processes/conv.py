@@ -54,9 +54,7 @@ def matrix_conv(
     outputs, kernel_w, kernel_h, fan_in = weight.shape
     padded = np.zeros([frame.shape[k] + 2 * padding[k] for k in (0, 1)] + [frame.shape[2]], frame.dtype)
     padded[padding[0] : padding[0] + frame.shape[0], padding[1] : padding[1] + frame.shape[1]] = frame
-    width, height = (
-        (padded.shape[k] - dilation[k] * (weight.shape[1 + k] - 1) - 1) // stride[k] + 1 for k in (0, 1)
-    )
+    width, height = ((padded.shape[k] - dilation[k] * (weight.shape[1 + k] - 1) - 1) // stride[k] + 1 for k in (0, 1))
     rows = [_every(padded, 1, ky * dilation[1], height, stride[1]) for ky in range(kernel_h)]
     flipped = weight[:, ::-1, ::-1].astype(frame.dtype)
     shares = []

@@ -27,3 +27,14 @@ def test_spiking_graph_is_the_same_on_both_simulators(tmp_path: Path) -> None:
     integer, lava = (line.split(": ", 1) for line in lines)
     assert (integer[0], lava[0]) == ("integer", "lava")
     assert integer[1] == lava[1]
+
+
+def test_stock_lava_plays_a_bundle_s_file(tiny_bundle: Path) -> None:
+    """As `make stock-lava` does it on Python 3.10; here with the one patch that newer Pythons need, and no more."""
+    code = "import runpy, sys; from simulators.lava_import import import_lava; import_lava(); del sys.argv[0]; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "runpy.run_path(sys.argv[0])", EXAMPLES / "5_stock_lava.py", tiny_bundle, "motion"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("motion: 50176 potentials from stock Lava, 0 differ from the bundle's")

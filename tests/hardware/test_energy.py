@@ -124,5 +124,5 @@ def test_to_dict_is_json_with_neurobench_totals():
 
 
 def test_an_unknown_regime_lists_the_known_ones():
-    with pytest.raises(TargetError, match="choose one of loihi1, loihi2, paper-45nm"):
+    with pytest.raises(TargetError, match="choose one of loihi1, loihi2, loihi2-custom, paper-45nm"):
         estimate_energy([], "free-lunch")

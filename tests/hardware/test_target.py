@@ -101,7 +101,7 @@ def test_a_file_may_hold_limits_only(tmp_path):
 
 @pytest.mark.parametrize("name", ["loihi9", "", "Loihi2", "paper"])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(TargetError, match=r"not known; choose one of loihi1, loihi2, paper-45nm"):
+    with pytest.raises(TargetError, match=r"not known; choose one of loihi1, loihi2, loihi2-custom, paper-45nm"):
         load_target(name)
 
 

@@ -32,9 +32,7 @@ def assert_same(mine: Trace, theirs: Trace) -> None:
     assert theirs.overflows == {}
 
 
-def compare(
-    graph: SpikingGraph, x: np.ndarray, reset_interval: int | None = None, backend: str = "lava"
-) -> Trace:
+def compare(graph: SpikingGraph, x: np.ndarray, reset_interval: int | None = None, backend: str = "lava") -> Trace:
     mine = simulate(graph, x, record=EVERYTHING, reset_interval=reset_interval)
     theirs = simulate(graph, x, backend=backend, record=EVERYTHING, reset_interval=reset_interval)
     assert theirs.backend == backend

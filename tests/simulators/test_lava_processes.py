@@ -103,7 +103,9 @@ def test_another_number_of_frames_is_refused():
 
 
 def test_the_stock_backend_refuses_what_stock_lava_lacks():
-    with pytest.raises(GraphError, match="graph: needs SubtractLIF, which stock Lava does not have; use backend='lava'"):
+    with pytest.raises(
+        GraphError, match="graph: needs SubtractLIF, which stock Lava does not have; use backend='lava'"
+    ):
         simulate(network("subtract"), inputs(1)[0], backend="lava-stock")
 
 

@@ -307,7 +307,9 @@ def test_what_netx_cannot_express_is_refused():
     ],
 )
 def test_neurons_that_netx_lacks_have_types_that_it_refuses(options, neuron, tmp_path):
-    save_net(tmp_path / "graph.net", SpikingGraph((Layer("only", "dense", np.ones((1, 6), int), **options),), (6,), 1, 1))
+    save_net(
+        tmp_path / "graph.net", SpikingGraph((Layer("only", "dense", np.ones((1, 6), int), **options),), (6,), 1, 1)
+    )
     with h5py.File(tmp_path / "graph.net", "r") as file:
         assert file["layer/1/neuron/type"][()] == neuron
 
