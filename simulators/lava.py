@@ -21,7 +21,7 @@ from hybridnet.trace import Trace
 from simulators.events import event_counter
 from simulators.lava_import import import_lava
 from simulators.lava_limits import check_delay, check_layer
-from simulators.lava_steps import Frame, Network, running
+from simulators.lava_steps import Network, running
 from simulators.netfile import needed_processes
 
 Play = Callable[[np.ndarray], Trace]  # one checked input in, what the network made of it out

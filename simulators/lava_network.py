@@ -43,7 +43,7 @@ def netx_network(path: str | os.PathLike[str], **options: Any) -> Any:
 
 
 def network_of(graph: SpikingGraph, reset_interval: int) -> Any:
-    """netx's network of a graph, layer i at rest before its own first frame and every `reset_interval` steps after it."""
+    """netx's network of a graph, layer i at rest before its own first frame and every `reset_interval` steps on."""
     driven = graph.layers[0].kind == "input"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.net"

@@ -34,7 +34,7 @@ _NEURONS = ("CUBA", "LOIHI", *PROCESSES)
 
 
 def needed_processes(graph: SpikingGraph) -> tuple[str, ...]:
-    """Names of the processes of `simulators.lava_processes` without which Lava cannot run the graph; () for a stock one."""
+    """Names of the processes of `simulators.lava_processes` that Lava needs to run the graph; () for a stock one."""
     types = {_neuron_type(layer) for layer in graph.layers}
     return tuple(process for neuron, process in PROCESSES.items() if neuron in types)
 

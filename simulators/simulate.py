@@ -19,7 +19,7 @@ _BACKENDS = ("integer", *_LAVA)
 
 
 def backends() -> tuple[str, ...]:
-    """The backends that are installed, but for the variant "lava-stock"; looks for packages, imports none of substance."""
+    """The backends that are installed ("lava-stock" comes with "lava"); looks for packages, imports none."""
     try:
         found = find_spec("lava.magma") is not None and find_spec("lava.lib.dl.netx") is not None
     except ModuleNotFoundError:  # not even the namespace around them

@@ -43,6 +43,11 @@ def test_python_runs(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_stock_script_is_the_example() -> None:
+    (code,) = blocks("py")
+    assert (ROOT / "examples" / "5_stock_lava.py").read_text().endswith(code)
+
+
 def test_both_commands_are_targets_of_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):

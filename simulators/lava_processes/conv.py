@@ -29,6 +29,8 @@ class MatrixConvModel(StockConvModel):
     message bits, the 24-bit wrap, the neurons, the delay of a step and the messages stay Lava's.
     """
 
+    a_buf: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
     def __init__(self, proc_params: dict) -> None:
         super().__init__(proc_params)
         threadpool_limits(1)  # in this process of Lava's: products this small leave BLAS's other threads spinning

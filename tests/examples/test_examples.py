@@ -31,9 +31,12 @@ def test_spiking_graph_is_the_same_on_both_simulators(tmp_path: Path) -> None:
 
 def test_stock_lava_plays_a_bundle_s_file(tiny_bundle: Path) -> None:
     """As `make stock-lava` does it on Python 3.10; here with the one patch that newer Pythons need, and no more."""
-    code = "import runpy, sys; from simulators.lava_import import import_lava; import_lava(); del sys.argv[0]; "
+    code = (
+        "import runpy, sys; from simulators.lava_import import import_lava; import_lava(); "
+        "del sys.argv[0]; runpy.run_path(sys.argv[0])"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", code + "runpy.run_path(sys.argv[0])", EXAMPLES / "5_stock_lava.py", tiny_bundle, "motion"],
+        [sys.executable, "-c", code, EXAMPLES / "5_stock_lava.py", tiny_bundle, "motion"],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

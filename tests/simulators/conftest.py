@@ -157,7 +157,7 @@ def _cases(
 
 @pytest.fixture(scope="session")
 def cases() -> Callable[..., st.SearchStrategy[tuple[SpikingGraph, np.ndarray]]]:
-    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, readouts, delays, input neurons, overflow.
+    """cases(...) -> strategy of (graph, x): geometries, decays, biases, resets, readouts, delays, inputs, overflow.
 
     bits                     the most an input element has
     conv_limit, dense_limit  the largest weights, for a backend that holds no larger ones

@@ -25,9 +25,15 @@ def network(reset: str = "zero", graded: bool = False, delay: np.ndarray | None 
             "a", "conv", 2 * rng.integers(-20, 40, (3, 2, 3, 3)), padding=(1, 1), bias=np.array([9, 0, 30]),
             decay_u=1500, decay_v=200, threshold=150, reset=reset,
         ),
-        Layer("b", "conv", 2 * rng.integers(-20, 40, (4, 3, 3, 3)), stride=(2, 1), bias=np.arange(4), threshold=90, reset=reset),
+        Layer(
+            "b", "conv", 2 * rng.integers(-20, 40, (4, 3, 3, 3)), stride=(2, 1), bias=np.arange(4),
+            threshold=90, reset=reset,
+        ),
         Layer("flat", "flatten"),
-        Layer("out", "dense", 2 * rng.integers(-90, 90, (5, 4 * 3 * 4)), bias=np.arange(5), delay=delay, decay_v=41, graded=graded),
+        Layer(
+            "out", "dense", 2 * rng.integers(-90, 90, (5, 48)), bias=np.arange(5), delay=delay,
+            decay_v=41, graded=graded,
+        ),
     )  # fmt: skip
     return SpikingGraph(layers, (2, 7, 6), 8, 5)
 
