@@ -121,21 +121,22 @@ class Runtime:
         )
 
     @contextmanager
-    def simulator(self, record: Sequence[str] = ()) -> Iterator[Callable[[Clip], dict[str, Trace]]]:
+    def simulator(self, record: Sequence[str] = ()) -> Iterator[Callable[..., dict[str, Trace]]]:
         """A function that runs every spiking stream over one clip after the other; traces by stream.
 
-        Lava's networks, one a stream, start with the first clip and end with the block.
+        It may be told to record less of a clip than `record`, as in `simulators.open_simulator`. Lava's networks, one a
+        stream, start with the first clip and end with the block.
         """
-        plays: dict[str, Callable[[np.ndarray], Trace]] = {}
+        plays: dict[str, Callable[..., Trace]] = {}
         with ExitStack() as streams:
 
-            def simulate(clip: Clip) -> dict[str, Trace]:
+            def simulate(clip: Clip, kinds: Sequence[str] = record) -> dict[str, Trace]:
                 for stream, graph in self.bundle.graphs.items():
                     if stream not in plays:
                         plays[stream] = streams.enter_context(open_simulator(graph, self.backend, record))
 
                 def play(stream: str) -> Trace:
-                    return plays[stream](getattr(clip, stream))
+                    return plays[stream](getattr(clip, stream), kinds)
 
                 if self.backend != "integer":  # Lava has processes of its own
                     return {stream: play(stream) for stream in plays}

@@ -97,10 +97,11 @@ def _watch_clips(
     graphs = runtime.bundle.graphs
     tally, checkup = Tally(runtime.bundle), Checkup(graphs)
     drawn: tuple[int, Mapping[str, Trace]] | None = None
-    with record_traces(watch.trace, graphs, watch.kinds) as keep:
+    most = [kind for kind in SIMULATED if watch.png or kind in watch.kinds]
+    with runtime.simulator(most) as simulate, record_traces(watch.trace, graphs, watch.kinds) as keep:
         for n, clip in enumerate(clips):
             draws = watch.png is not None and n == watch.clip
-            traces = runtime.simulate(clip, [kind for kind in SIMULATED if draws or kind in watch.kinds])
+            traces = simulate(clip, [kind for kind in SIMULATED if draws or kind in watch.kinds])
             tally.add(traces)
             checkup.add(traces)
             keep(n, clip, traces)

@@ -12,7 +12,7 @@ class Trace:
 
     Mappings are keyed by layer name, in the graph's order. Only layers with neurons appear (a flatten has none).
 
-    backend       "integer" or "lava"
+    backend       "integer", "lava" or "lava-stock"
     potential     int32 (C,H,W) or (N,), 24-bit signed range: the last layer's membrane potential after the last step
     spikes        bool (T,C,H,W) or (T,N); recorded on request ("spikes")
     v             int32 (T,C,H,W) or (T,N): membrane potential after reset at each step; recorded on request ("v")

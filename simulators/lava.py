@@ -24,7 +24,7 @@ from simulators.lava_limits import check_delay, check_layer
 from simulators.lava_steps import Network, running
 from simulators.netfile import needed_processes
 
-Play = Callable[[np.ndarray], Trace]  # one checked input in, what the network made of it out
+Play = Callable[[np.ndarray, Collection[str]], Trace]  # a checked input and what to record of it
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     GraphError if netx or Lava cannot hold the graph exactly; BackendError if Lava fails while it runs.
     """
     with open_network(graph, len(x), record, reset_interval, stock) as play:
-        return play(x)
+        return play(x, record)
 
 
 @contextmanager
@@ -52,6 +52,7 @@ def open_network(
 ) -> Iterator[Play]:
     """A network of Lava's that plays inputs of `steps` frames back to back, each as from rest, until the block ends.
 
+    record  the most that any input may record
     stock   use Lava's own models throughout, instead of the faster exact one for its Conv
 
     What is on its way in a delayed layer survives Lava's reset: a graph with delays gets a network for every input.
@@ -66,11 +67,11 @@ def open_network(
     @contextmanager
     def started() -> Iterator[Play]:
         with running(graph, steps, "v" in record, reset_interval, stock) as network:
-            yield lambda x: _trace(graph, network, x, record, "lava-stock" if stock else "lava")
+            yield lambda x, kinds: _trace(graph, network, x, kinds, "lava-stock" if stock else "lava")
 
-    def play_afresh(x: np.ndarray) -> Trace:
+    def play_afresh(x: np.ndarray, kinds: Collection[str]) -> Trace:
         with started() as play:
-            return play(x)
+            return play(x, kinds)
 
     if any(layer.delay is not None for layer in graph.layers):
         yield play_afresh
@@ -113,7 +114,7 @@ def _trace(graph: SpikingGraph, network: Network, x: np.ndarray, record: Collect
         spike_counts=counts,
         events=events,
         updates={name: int(np.prod(shape)) * steps for name, shape in shapes.items()},
-        overflows={},
+        overflow_counts={},
     )
 
 

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.util import register_after_fork
-from typing import Any
+
+from hybridnet.processes import deaf_children
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -28,32 +29,12 @@ class _Fork:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Processes started in this block ignore Ctrl-C, which reaches a whole group, and end when their parent is killed.
+    """Processes started in this block ignore Ctrl-C (`deaf_children`), and end when their parent is killed.
 
     Linux ties them to the thread that started them, so in other threads than the main one, they are not bound.
     """
     main = threading.current_thread() is threading.main_thread()
     fork = _Fork() if main and sys.platform == "linux" else None
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with uninterrupted():
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        del fork
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block: half of a start or of a stop would leave something behind."""
-    if threading.current_thread() is not threading.main_thread():
+    with deaf_children():
         yield
-        return
-    waiting: list[Any] = []
-    usual = signal.signal(signal.SIGINT, lambda *arguments: waiting.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        if waiting and callable(usual):
-            usual(*waiting[0])
+    del fork

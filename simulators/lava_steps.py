@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from hybridnet.errors import BackendError
+from hybridnet.processes import deaf_children
 from hybridnet.spiking import DECAY_UNITY, SpikingGraph
-from simulators.lava_guard import starting, uninterrupted
+from simulators.lava_guard import starting
 from simulators.lava_network import network_of
 
 Frame = tuple[np.ndarray, np.ndarray | None]  # one layer's spikes and potential as Lava has them, (W,H,C) or (N,)
@@ -38,11 +39,11 @@ def running(
             network.start(stock)
         yield network
     except BaseException:
-        with uninterrupted():
+        with deaf_children():
             network.kill()
         raise
     finally:
-        with uninterrupted():
+        with deaf_children():  # for what it does to Ctrl-C here: half a stop would leave something behind
             network.stop()
             del ProcessServer().processes[known:]  # it would hold every network for ever
 

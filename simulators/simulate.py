@@ -14,6 +14,7 @@ from simulators.lava_import import INSTALL
 from simulators.layout import prepare
 
 RECORDABLE = ("spikes", "v")
+Simulator = Callable[..., Trace]  # of an input, and optionally of what to record
 _LAVA = ("lava", "lava-stock")
 _BACKENDS = ("integer", *_LAVA)
 
@@ -71,25 +72,24 @@ def simulate(
 
 
 @contextmanager
-def open_simulator(
-    graph: SpikingGraph, backend: str = "integer", record: Collection[str] = ()
-) -> Iterator[Callable[[np.ndarray], Trace]]:
+def open_simulator(graph: SpikingGraph, backend: str = "integer", record: Collection[str] = ()) -> Iterator[Simulator]:
     """A function that simulates one input of `graph.steps` frames after the other, each from rest, as `simulate` does.
 
-    Lava's processes start once, with the block, and end with it. Raises what `simulate` raises.
+    It may be told to record less of an input than `record`, which is what it records if not told. Lava's processes start
+    once, with the block, and end with it. Raises what `simulate` raises.
     """
     if backend not in _LAVA:
-        yield lambda x: simulate(graph, x, backend=backend, record=record)
+        yield lambda x, kinds=record: simulate(graph, x, backend=backend, record=kinds)
         return
     require_backend(backend)
     from simulators import lava
 
     with lava.open_network(graph, graph.steps, _recordable(record), stock=backend == "lava-stock") as play:
 
-        def play_checked(x: np.ndarray) -> Trace:
+        def play_checked(x: np.ndarray, kinds: Collection[str] = record) -> Trace:
             if len(x) != graph.steps:
                 raise GraphError(f"input: {len(x)} frames are not the {graph.steps} steps of the graph; use simulate")
-            return play(_checked(graph, np.asarray(x)))
+            return play(_checked(graph, np.asarray(x)), _recordable(kinds) & _recordable(record))
 
         yield play_checked
 

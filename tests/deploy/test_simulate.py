@@ -53,7 +53,8 @@ def traces(tiny_bundle: Path, clip: Path) -> list[dict[str, Trace]]:
     """Every clip's traces, straight from the runtime."""
     runtime = open_bundle(tiny_bundle)
     clips = sample_clips(clip, runtime.bundle.manifest.preprocessing)
-    return [runtime.simulate(clip, record=("spikes", "v")) for clip in clips]
+    with runtime.simulator(record=("spikes", "v")) as simulate:
+        return [simulate(clip) for clip in clips]
 
 
 def names(path: Path) -> set[str]:
