@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -122,13 +123,19 @@ def test_only_what_is_asked_for_is_recorded(
     simulate: Command, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[set[str]] = []
-    run = Runtime.simulate
+    simulator = Runtime.simulator
 
-    def watched(self: Runtime, clip: Clip, record: Sequence[str] = ()) -> dict[str, Trace]:
-        asked.append(set(record))
-        return run(self, clip, record)
+    @contextmanager
+    def watched(self: Runtime, most: Sequence[str]) -> Iterator[Callable[[Clip, Sequence[str]], dict[str, Trace]]]:
+        with simulator(self, most) as run:
 
-    monkeypatch.setattr(Runtime, "simulate", watched)
+            def call(clip: Clip, record: Sequence[str]) -> dict[str, Trace]:
+                asked.append(set(record))
+                return run(clip, record)
+
+            yield call
+
+    monkeypatch.setattr(Runtime, "simulator", watched)
     simulate(clip)
     simulate(clip, "--record", "spikes")
     simulate(clip, "--trace", tmp_path / "a.npz", "--record", "events", "--record", "potential")
