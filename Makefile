@@ -9,7 +9,7 @@ STOCK := .venv310
 PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: demo test bench bench-lava base stock-lava lint format lava clean
+.PHONY: demo test bench bench-engine bench-lava base stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -21,6 +21,9 @@ test: $(READY)
 # Ratios, printed; recorded in docs/.
 bench: $(READY)
 	@$(BIN)/python tests/benchmarks/bench_video.py
+
+bench-engine: $(READY)
+	@$(BIN)/python tests/benchmarks/bench_engine.py
 
 bench-lava: $(READY)
 	@$(BIN)/python tests/benchmarks/bench_lava.py

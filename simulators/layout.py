@@ -1,38 +1,71 @@
 """A spiking graph laid out for the engine's kernels: weights, tables of what reaches what, and constants."""
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
 from hybridnet.errors import GraphError
 from hybridnet.spiking import ACCUMULATION_LIMIT, DECAY_UNITY, POTENTIAL_UNITS, Layer, Shape, SpikingGraph
 from simulators.delays import delays_inputs
-from simulators.kernels import BLOCK
+from simulators.neurons import BLOCK
+from simulators.scatter import LANES
 
 _REACH_LIMIT = 2**57  # a * 64 must fit the 64 bits that count wraps
 _NEVER = 2**31 - 1  # a threshold above every potential
+_LINE = 64  # bytes of a line of cache
 
-Reached = list[list[tuple[int, ...]]]  # per input position, the table entries it reaches
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """Weights and what they reach, as `scatter_spikes` reads them; arrays and pairs are those it names."""
+
+    weight: np.ndarray
+    source: tuple[int, int, int]
+    outputs: tuple[int, int]
+    rows: np.ndarray
+    row_steps: tuple[int, int]
+    columns: np.ndarray
+    column_steps: tuple[int, int]
+
+    @property
+    def inputs(self) -> int:
+        return len(self.rows) * self.source[0] * self.source[1]
+
+    @property
+    def runs(self) -> int:
+        """The most runs that the spikes of one input row can have."""
+        return int(self.columns[:, 2].sum()) * self.source[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """A conv as `convolve` reads it, in the names of its arguments, but for the size and corner of the frame."""
+
+    pitch: tuple[int, int]
+    groups: tuple[int, int, int]
+    weight: np.ndarray
+    taps: tuple[int, int]
+    dilation: tuple[int, int]
+    stride: tuple[int, int]
+    width: int
+    size: int
+    corner: int
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedLayer:
-    """One layer as the kernels read it; tables and constants are those of `scatter_spikes` and `update_neurons`."""
+    """One layer as the engine plays it; constants are those of `update_neurons`."""
 
     name: str
     shape: Shape
-    driven: bool  # it has no synapses: its input is its neurons' bias
+    row: int  # neurons of one output row
     sums: type  # dtype of the accumulator, wide enough for any sum
     graded: bool  # its input carries values, not only spikes
     narrow: bool  # a wraps at 24 bits
     wraps: bool  # u may wrap or is kept between steps
-    input_shape: tuple[int, int]
-    groups: tuple[int, int]
-    weight: np.ndarray
-    rows: np.ndarray
-    row_starts: np.ndarray
-    columns: np.ndarray
-    column_starts: np.ndarray
+    synapses: Synapses | None  # none of an input layer, whose input is its neurons' bias
+    convolution: Convolution | None  # a conv's, unless its sums take 64 bits
     delay: np.ndarray | None
     delays_inputs: bool  # its delay is one per input, not one per neuron
     keep_u: int
@@ -44,6 +77,14 @@ class PreparedLayer:
     @property
     def neurons(self) -> int:
         return int(np.prod(self.shape))
+
+
+def aligned(size: int, dtype: type) -> np.ndarray:
+    """Zeros that begin at a line of cache, LANES more than asked for."""
+    length = (size + LANES) * np.dtype(dtype).itemsize
+    memory = np.zeros(length + _LINE, np.uint8)
+    begin = -memory.ctypes.data % _LINE
+    return memory[begin : begin + length].view(dtype)
 
 
 def prepare(graph: SpikingGraph) -> tuple[PreparedLayer, ...]:
@@ -68,38 +109,22 @@ def prepare(graph: SpikingGraph) -> tuple[PreparedLayer, ...]:
 def _prepare_layer(
     layer: Layer, input_shape: Shape, source: Shape, shape: Shape, reach: int, graded: bool
 ) -> PreparedLayer:
-    outputs = len(layer.weight)
-    rows: Reached
-    columns: Reached
-    if layer.kind == "input":
-        channels, width, groups, weight = 1, 1, (1, 1), layer.weight
-        rows, columns = [], []
-    elif layer.kind == "dense":
-        channels, width, groups = input_shape[0], 1, (input_shape[0], outputs)
-        weight = _hwc(layer.weight.T, source)
-        rows, columns = [[(0, 0)]], [[(0, 0, outputs)]]
-    else:
-        channels, width = input_shape[0], input_shape[2]
-        groups = (channels // layer.groups, outputs // layer.groups)
-        weight = _conv_weight(layer)
-        rows, columns = _conv_tables(layer, input_shape, shape)
-    row_starts, row_table = _table(rows, 2)
-    column_starts, column_table = _table(columns, 3)
+    synapses, convolution = None, None
+    if layer.kind == "dense":
+        synapses = _dense_synapses(layer, source)
+    elif layer.kind == "conv":
+        synapses = _conv_synapses(layer, input_shape, shape)
+        convolution = _convolution(layer, input_shape, shape) if reach < 2**31 else None
     return PreparedLayer(
         name=layer.name,
         shape=shape,
-        driven=layer.kind == "input",
+        row=shape[0] * shape[2] if layer.kind == "conv" else int(np.prod(shape)),
         sums=np.int32 if reach < 2**31 else np.int64,
         graded=graded,
         narrow=layer.kind == "conv",
         wraps=layer.kind != "input" and (reach >= ACCUMULATION_LIMIT or layer.decay_u < DECAY_UNITY),
-        input_shape=(width, channels),
-        groups=groups,
-        weight=np.array(weight, dtype=np.int32).ravel(),
-        rows=row_table,
-        row_starts=row_starts,
-        columns=column_table,
-        column_starts=column_starts,
+        synapses=synapses,
+        convolution=convolution,
         delay=_delay(layer, source),
         delays_inputs=delays_inputs(layer),
         keep_u=DECAY_UNITY - layer.decay_u,
@@ -124,51 +149,85 @@ def _delay(layer: Layer, source: Shape) -> np.ndarray | None:
     return _hwc(layer.delay[:, None], source).ravel()
 
 
-def _conv_weight(layer: Layer) -> np.ndarray:
-    """(Cout, Cin/groups, kh, kw) as (Cin, kh, kw reversed, Cout/groups)."""
-    outputs, fan_in, height, width = layer.weight.shape
-    grouped = layer.weight.reshape(layer.groups, outputs // layer.groups, fan_in, height, width)
-    return grouped[..., ::-1].transpose(0, 2, 3, 4, 1)
+def _weight(array: np.ndarray) -> np.ndarray:
+    weight = aligned(array.size, np.int32)
+    weight[: array.size] = array.ravel()
+    return weight
 
 
-def _conv_tables(layer: Layer, input_shape: Shape, shape: Shape) -> tuple[Reached, Reached]:
-    """Per input row and per input column, what it reaches: the offsets that `scatter_spikes` adds up."""
-    fan_out, outputs, taps = len(layer.weight) // layer.groups, len(layer.weight), layer.weight.shape[3]
-    rows: Reached = [
-        [(tap * taps * fan_out, out * shape[2] * outputs) for tap, out in reached]
-        for reached in _reached(layer, 0, input_shape[1], shape[1])
-    ]
-    columns: Reached = []
-    for reached in _reached(layer, 1, input_shape[2], shape[2]):
-        runs: list[tuple[int, ...]] = []
-        for tap, out in reversed(reached):  # by ascending output, which is the order of the reversed kernel
-            begin, into = (taps - 1 - tap) * fan_out, out * outputs
-            if runs and layer.groups == 1 and runs[-1][0] + runs[-1][2] == begin and runs[-1][1] + runs[-1][2] == into:
-                runs[-1] = (*runs[-1][:2], runs[-1][2] + fan_out)
-            else:
-                runs.append((begin, into, fan_out))
-        columns.append(runs)
-    return rows, columns
+def _dense_synapses(layer: Layer, source: Shape) -> Synapses:
+    """Every input is a channel of one position, and reaches one run: all outputs."""
+    outputs, inputs = layer.weight.shape
+    return Synapses(
+        weight=_weight(_hwc(layer.weight.T, source)),
+        source=(1, inputs, inputs),
+        outputs=(outputs, outputs),
+        rows=np.array([[0, 0, 1]]),
+        row_steps=(0, 1),
+        columns=np.array([[0, 0, 1, outputs]]),
+        column_steps=(0, 0),
+    )
 
 
-def _reached(layer: Layer, axis: int, size: int, outputs: int) -> Reached:
-    """For every position along an input axis, the (kernel tap, output position) pairs it feeds."""
+def _conv_synapses(layer: Layer, input_shape: Shape, shape: Shape) -> Synapses:
+    outputs, fan_in, _, width = layer.weight.shape
+    fan_out = outputs // layer.groups
+    grouped = layer.weight.reshape(layer.groups, fan_out, fan_in, *layer.weight.shape[2:])
+    rows, (tap_step, out_step) = _reached(layer, 0, input_shape[1], shape[1])
+    row_steps = (tap_step * width * fan_out, out_step)
+    rows[:, 0] *= width * fan_out
+    reached, (tap_step, out_step) = _reached(layer, 1, input_shape[2], shape[2])
+    taps, firsts, counts = reached.T
+    if tap_step == out_step == layer.groups == 1:  # the runs of neighbouring columns follow each other: one long run
+        runs, lengths = np.minimum(counts, 1), counts * fan_out
+    else:
+        runs, lengths = counts, np.full_like(counts, fan_out)
+    return Synapses(
+        weight=_weight(grouped[..., ::-1, ::-1].transpose(0, 2, 3, 4, 1)),
+        source=(input_shape[2], input_shape[0], fan_in),
+        outputs=(shape[2] * outputs, fan_out),
+        rows=rows,
+        row_steps=row_steps,
+        columns=np.stack([taps * fan_out, firsts * outputs, runs, lengths], axis=1),
+        column_steps=(tap_step * fan_out, out_step * outputs),
+    )
+
+
+def _convolution(layer: Layer, input_shape: Shape, shape: Shape) -> Convolution:
+    outputs, fan_in, *taps = layer.weight.shape
+    fan_out = outputs // layer.groups
+    parts = -(-fan_out // LANES)
+    weight = np.zeros((layer.groups, parts * LANES, fan_in, *taps), np.int32)
+    weight[:, :fan_out] = layer.weight.reshape(layer.groups, fan_out, fan_in, *taps)
+    channels, height, width = input_shape
+    row = (width + 2 * layer.padding[1]) * channels
+    return Convolution(
+        pitch=(row, channels),
+        groups=(layer.groups, fan_in, fan_out),
+        weight=_weight(weight.reshape(layer.groups, parts, LANES, fan_in, *taps).transpose(0, 1, 4, 5, 3, 2)),
+        taps=(taps[0], taps[1]),
+        dilation=layer.dilation,
+        stride=layer.stride,
+        width=shape[2],
+        size=(height + 2 * layer.padding[0]) * row,
+        corner=layer.padding[0] * row + layer.padding[1] * channels,
+    )
+
+
+def _reached(layer: Layer, axis: int, size: int, outputs: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """For every position along an input axis the first (tap of the reversed kernel, output) it feeds, and how many.
+
+    int64 (size, 3), and the steps from one (tap, output) to the next: position + padding = tap * dilation
+    + output * stride, so both go by fixed steps.
+    """
     stride, padding, dilation = layer.stride[axis], layer.padding[axis], layer.dilation[axis]
-    reached: Reached = []
-    for position in range(size):
-        taps: list[tuple[int, ...]] = []
-        for tap in range(layer.weight.shape[2 + axis]):
-            out, off = divmod(position + padding - tap * dilation, stride)
-            if off == 0 and 0 <= out < outputs:
-                taps.append((tap, out))
-        reached.append(taps)
-    return reached
-
-
-def _table(entries: Reached, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lists of unequal length as (starts, one table)."""
-    starts = np.cumsum([0, *map(len, entries)], dtype=np.int64)
-    return starts, np.array([entry for group in entries for entry in group], dtype=np.int64).reshape(-1, width)
+    taps = np.arange(layer.weight.shape[2 + axis])  # of the reversed kernel, so that outputs ascend
+    out, off = np.divmod(np.arange(size)[:, None] + padding - taps[::-1] * dilation, stride)
+    fed = (off == 0) & (out >= 0) & (out < outputs)
+    first, counts = fed.argmax(axis=1), fed.sum(axis=1)
+    reached = np.stack([first, out[np.arange(size), first], counts], axis=1) * (counts > 0)[:, None]
+    common = gcd(stride, dilation)
+    return reached, (stride // common, dilation // common)
 
 
 def _bias_block(layer: Layer) -> np.ndarray:

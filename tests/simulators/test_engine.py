@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from hybridnet.errors import GraphError
 from hybridnet.spiking import Layer, SpikingGraph
-from simulators import simulate
+from simulators import afferents, population, simulate
+from simulators.convolve import convolve
 
 EVERYTHING = ("spikes", "v")
 
@@ -38,6 +40,76 @@ def test_every_spike_potential_event_and_overflow_is_the_reference_s(data, cases
         assert trace.overflows[name] == layer["overflows"].sum()
         assert trace.updates[name] == layer["v"].size
     np.testing.assert_array_equal(trace.potential, layer["v"][-1])
+
+
+@pytest.mark.parametrize("crossover", [0, 1], ids=["dense path", "event path"])
+def test_both_paths_give_the_reference(crossover, cases, reference, monkeypatch):
+    monkeypatch.setattr(afferents, "CROSSOVER", crossover)
+
+    @settings(max_examples=80, deadline=None)
+    @given(case=cases(bits=12, conv_limit=1500))
+    def check(case):
+        graph, x = case
+        trace, expected = simulate(graph, x, record=EVERYTHING), reference(graph, x)
+        for name, layer in expected.items():
+            np.testing.assert_array_equal(trace.v[name], layer["v"])
+            np.testing.assert_array_equal(trace.events[name], layer["events"])
+
+    check()
+
+
+@pytest.mark.parametrize("outputs", [1, 15, 16, 17, 40])
+def test_the_path_changes_with_the_spikes_and_no_bit_does(outputs, reference, monkeypatch):
+    rng = np.random.default_rng(3)
+    taken = []
+    monkeypatch.setattr(afferents, "convolve", lambda *given: taken.append(given) or convolve(*given))
+    layer = Layer("only", "conv", rng.integers(-40, 41, (outputs, 3, 3, 2)), padding=(1, 2), stride=(2, 1), bias=None)
+    graph = SpikingGraph((layer,), (3, 13, 11), 8, steps=1)
+    for density in (0.0, 0.1, 0.19, 0.21, 0.5, 1.0):
+        taken.clear()
+        x = np.zeros(3 * 13 * 11, int)
+        x[: round(density * x.size)] = rng.integers(1, 100, round(density * x.size))
+        x = rng.permutation(x).reshape(1, 3, 13, 11)
+        expected = reference(graph, x)["only"]
+        trace = simulate(graph, x)
+        np.testing.assert_array_equal(trace.potential, expected["v"][0])
+        np.testing.assert_array_equal(trace.events["only"], expected["events"])
+        assert bool(taken) == (density > 0.2)
+
+
+def test_more_than_one_band_of_rows(reference, monkeypatch):
+    monkeypatch.setattr(population, "_BAND", 100)
+    rng = np.random.default_rng(4)
+    conv = {"padding": (2, 1), "dilation": (2, 1)}
+    layers = (
+        Layer("a", "conv", rng.integers(-40, 41, (4, 2, 3, 3)), decay_u=900, threshold=90, bias=np.arange(4), **conv),
+        Layer("b", "conv", rng.integers(-40, 41, (6, 2, 3, 2)), groups=2, stride=(1, 2), threshold=60),
+    )
+    graph = SpikingGraph(layers, (2, 17, 9), 8, steps=6)
+    x = rng.integers(-9, 10, (6, 2, 17, 9)) * (rng.random((6, 1, 1, 1)) < 0.7) * (rng.random((6, 2, 17, 9)) < 0.3)
+    trace, expected = simulate(graph, x, record=EVERYTHING), reference(graph, x)
+    for name, layer in expected.items():
+        assert layer["spikes"].any()
+        np.testing.assert_array_equal(trace.v[name], layer["v"])
+        np.testing.assert_array_equal(trace.spikes[name], layer["spikes"])
+        np.testing.assert_array_equal(trace.events[name], layer["events"])
+
+
+def test_memory_is_a_few_copies_of_a_layer_s_state():
+    layers = [Layer("0", "conv", np.ones((16, 2, 3, 3), int), padding=(1, 1), decay_u=4000, threshold=20)]
+    for name in "123":
+        layers.append(Layer(name, "conv", np.ones((16, 16, 3, 3), int), padding=(1, 1), decay_u=4000, threshold=20))
+    graph = SpikingGraph(tuple(layers), (2, 96, 96), 1, steps=1)
+    x = np.random.default_rng(5).random((30, 2, 96, 96)) < 0.5
+    simulate(graph, x[:1])  # loads the kernels
+    tracemalloc.start()
+    simulate(graph, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    state = 16 * 96 * 96 * 4
+    # u, v, the accumulator, the spikes as written and as handed on, the dense path's frame, and one to spare, per layer;
+    # what every layer sends in 30 steps, were it kept, would be 7 more at a byte each.
+    assert peak < 4 * 7 * state
 
 
 def test_layers_larger_than_one_block_of_the_neuron_kernel(reference):
