@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types, uint32, uint64
+from numba import types, uint32, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hybridnet.compiled import njit
 from simulators.scatter import LANES, splat, vector_at
 
 TILE = 4  # 8 spill where a processor has 16 vector registers, and are no faster where it has 32
@@ -56,7 +57,7 @@ def _multiply(tile: int) -> Any:
 _multiply_tile, _multiply_one = _multiply(TILE), _multiply(1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def place_spikes(
     spikes: np.ndarray,
     values: np.ndarray,
@@ -89,7 +90,7 @@ def place_spikes(
     return events
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def convolve(
     frame: np.ndarray,
     pitch: tuple[int, int],

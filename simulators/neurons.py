@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import int32, njit, types, uint32, uint64
+from numba import int32, types, uint32, uint64
 from numba.extending import intrinsic
 
+from hybridnet.compiled import njit
 from hybridnet.spiking import POTENTIAL_LIMIT
 
 BLOCK = 2048  # neurons updated at a time, so that every pass over a block finds it in the first-level cache
@@ -25,7 +26,7 @@ _PLACES = _PLACES.ravel()
 _LOW, _HIGH = np.int32(-POTENTIAL_LIMIT), np.int32(POTENTIAL_LIMIT)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, inline="always")
 def _decay(x: np.int32, keep: np.uint32) -> np.int32:
     """trunc0(x * keep / 4096) of an int32, 0 <= keep <= 4096; split at 12 bits, so that 32 bits hold every product."""
     sign = int32(x >> int32(31))
@@ -35,7 +36,7 @@ def _decay(x: np.int32, keep: np.uint32) -> np.int32:
     return int32(int32(int32(kept) ^ sign) - sign)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def integrate_current(accumulator: np.ndarray, current: np.ndarray, keep: int, narrow: bool) -> int:
     """u = decayed u + a * 64 with every wrap of Lava's; clears the accumulator, returns how many u were wrapped.
 
@@ -102,7 +103,7 @@ def _fire(
     return whole(potential, whole, types.int32, types.int32, places, whole, spikes, whole), build
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def update_neurons(
     current: np.ndarray,
     shift: int,

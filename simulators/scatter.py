@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types, uint32, uint64
+from numba import types, uint32, uint64
 from numba.extending import intrinsic
+
+from hybridnet.compiled import njit
 
 LANES = 16  # int32 in one line of cache; accumulators and weights are readable this far past their end
 
@@ -48,7 +50,7 @@ def _add_lanes(typing: Any, target: Any, into: Any, source: Any, begin: Any, val
     return types.void(target, types.uint64, source, types.uint64, target.dtype, types.uint64), build
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def scatter_spikes(
     spikes: np.ndarray,
     values: np.ndarray,

@@ -7,13 +7,14 @@ shift_y, so that its pixel (x, y) comes from (x - shift_x, y - shift_y) of the f
 import math
 
 import numpy as np
-from numba import njit
+
+from hybridnet.compiled import njit
 
 ONE = np.uintp(1)
 BAND = 32  # rows
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture, rows, residual):
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
 
@@ -37,7 +38,7 @@ def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture
     return max(1.0 - covered / (height * width), 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _list_moves(vectors, height, width, fractions, moves, adds):
     """Fill `moves`, and `adds` with what each adds to its pixels' motion; neighbours alike are joined.
 
@@ -75,7 +76,7 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
     return count, covered
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residual):
     """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
     height, width = motion.shape[:2]
@@ -121,7 +122,7 @@ def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residua
         top, first = bottom, last
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _next_band(moves, starts, top, first):
     """Rows top..bottom that only moves first..last cover, and whether these are in order.
 
@@ -140,27 +141,27 @@ def _next_band(moves, starts, top, first):
 
 
 # Flat and unsigned, so that the compiler works on many elements at once.
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _copy(source, target, start, stop):
     for i in range(np.uintp(start), np.uintp(stop)):
         target[i] = source[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _copy_from(source, target, start, to, size):
     start, to = np.uintp(start), np.uintp(to)
     for i in range(np.uintp(size)):
         target[to + i] = source[start + i]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _copy_plus(source, target, start, to, size, even, odd):
     start, to = np.uintp(start), np.uintp(to)
     for i in range(np.uintp(size)):
         target[to + i] = source[start + i] + (odd if i & ONE else even)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def subtract_nearest(rows, iframe, motion, residual):
     """residual = picture - iframe at the whole pixel nearest to i - motion, halves up, held at the picture's edge.
 

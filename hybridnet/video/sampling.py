@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from hybridnet.compiled import njit
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.gop import Gop
 from hybridnet.video.probe import REMEDY, VideoSource, probe, require_motion_vectors, require_upright, source_name
@@ -147,7 +147,7 @@ def _residual_table() -> np.ndarray:
     return INT16.clip(-INPUT_LIMIT, INPUT_LIMIT).astype(np.int8)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gather(source, rows, columns, table, target):
     """target[t,c,y,x] = table[source[t,rows[y],columns[x],c]], the table of all 65536 int16 values."""
     steps, channels, height, width = target.shape

@@ -107,7 +107,7 @@ def test_memory_is_a_few_copies_of_a_layer_s_state():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     state = 16 * 96 * 96 * 4
-    # u, v, the accumulator, the spikes as written and as handed on, the dense path's frame, and one to spare, per layer;
+    # Per layer u, v, the accumulator, the spikes as written and as handed on, the dense frame, and one to spare;
     # what every layer sends in 30 steps, were it kept, would be 7 more at a byte each.
     assert peak < 4 * 7 * state
 
