@@ -1,10 +1,11 @@
 """Hybrid inference: video in, prediction with its energy out. Runs without torch."""
 
+import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import BinaryIO, TypeVar, cast
 import numpy as np
 import onnxruntime
 
+from deploy.ahead import work_ahead
 from deploy.bundle import Bundle, read_bundle
 from deploy.session import open_conventional
 from deploy.work import Tally, VideoWork
@@ -26,6 +28,7 @@ from simulators import open_simulator, require_backend
 REGIME = "paper-45nm"
 SPOOL = 2**26  # bytes of a transcoded copy in memory; a longer one goes to a temporary file without name
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -39,7 +42,8 @@ class Prediction:
     clips        triplets that were averaged: the bundle's number, or every full GOP of a shorter video
     energy       joules of the whole video under the regime asked for
     work         the counts behind it
-    timings      seconds per stage: "ingest" (transcoding included), "spiking", "bridge", "conventional", "total"
+    timings      seconds per stage: "ingest" (transcoding included), "spiking" (what is waited for it, since it runs
+                 beside the others), "bridge", "conventional", "total"
     transcoded   whether the clips are those of a transcoded copy, see `use_clips`
     """
 
@@ -87,16 +91,18 @@ class Runtime:
 
         A video that needs a transcode gets one in memory, as in `use_clips`; `tell` is called with the line that says
         so, and with one that names the damaged clips. Raises VideoError for a file that cannot be used, TargetError
-        for an unknown regime. Clips are taken one at a time, so memory does not grow with the video.
+        for an unknown regime. Clips are simulated in parallel, one for each processor, while others are read and
+        classified; no more are held than one above that, so memory does not grow with the video.
         """
         watch, damaged = _Stopwatch(), list[int]()
 
         def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
             logits, tally = [], Tally(self.bundle)
-            with self.simulator() as simulate:
-                for clip in watch.each("ingest", clips):
-                    with watch("spiking"):
-                        traces = simulate(clip)
+            with (
+                self.simulator() as simulate,
+                closing(self._simulate_each(simulate, watch.each("ingest", clips))) as simulated,
+            ):
+                for clip, traces in watch.each("spiking", simulated):
                     with watch("bridge"):
                         potentials = self.cross(traces)
                     with watch("conventional"):
@@ -127,23 +133,37 @@ class Runtime:
         It may be told to record less of a clip than `record`, as in `simulators.open_simulator`. Lava's networks, one a
         stream, start with the first clip and end with the block.
         """
-        plays: dict[str, Callable[..., Trace]] = {}
+        graphs, plays = self.bundle.graphs, dict[str, Callable[..., Trace]]()
         with ExitStack() as streams:
 
             def simulate(clip: Clip, kinds: Sequence[str] = record) -> dict[str, Trace]:
-                for stream, graph in self.bundle.graphs.items():
-                    if stream not in plays:
-                        plays[stream] = streams.enter_context(open_simulator(graph, self.backend, record))
+                if not plays:
+                    start()
 
                 def play(stream: str) -> Trace:
                     return plays[stream](getattr(clip, stream), kinds)
 
                 if self.backend != "integer":  # Lava has processes of its own
-                    return {stream: play(stream) for stream in plays}
-                with ThreadPoolExecutor(len(plays)) as pool:  # the kernels release the GIL
-                    return dict(zip(plays, pool.map(play, plays), strict=True))
+                    return {stream: play(stream) for stream in graphs}
+                with ThreadPoolExecutor(len(graphs)) as pool:  # the kernels release the GIL
+                    return dict(zip(graphs, pool.map(play, graphs), strict=True))
 
+            def start() -> None:
+                for stream, graph in graphs.items():
+                    plays[stream] = streams.enter_context(open_simulator(graph, self.backend, record))
+
+            if self.backend == "integer":  # its clips may come from several threads
+                start()
             yield simulate
+
+    def _simulate_each(
+        self, simulate: Callable[[Clip], dict[str, Trace]], clips: Iterator[Clip]
+    ) -> Generator[tuple[Clip, dict[str, Trace]]]:
+        """The clips in order, each with its traces."""
+        if self.backend == "integer":
+            yield from work_ahead(simulate, clips, os.cpu_count() or 1)
+        else:  # Lava has processes of its own
+            yield from ((clip, simulate(clip)) for clip in clips)
 
     def cross(self, traces: Mapping[str, Trace]) -> dict[str, np.ndarray]:
         """Carry the readouts' potentials over the bridge: float32 (C,H,W) in real units, by port name."""
@@ -231,14 +251,18 @@ class _Stopwatch:
     def __init__(self) -> None:
         self._start = time.perf_counter()
         self._seconds: dict[str, float] = {}
+        self._within = 0.0  # seconds of the stages that ended within the present one, which are theirs
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        before, self._within = self._within, 0.0
         start = time.perf_counter()
         yield
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
+        spent = time.perf_counter() - start
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + spent - self._within
+        self._within = before + spent
 
-    def each(self, stage: str, items: Iterator[Clip]) -> Iterator[Clip]:
+    def each(self, stage: str, items: Iterator[Item]) -> Iterator[Item]:
         """Pass items through, charging the time to make each one to `stage`."""
         while True:
             with self(stage):
