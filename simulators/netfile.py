@@ -115,10 +115,10 @@ def load_net(path: str | os.PathLike[str], skip_layers: int = 0, num_layers: int
                               skip_layers on and below num_layers (None for all); the layers left out are not checked
 
     What somebody else's file does not say: names are "layer1", "layer2"..., by place in the file; scale 1, input_bits
-    16, steps 1; no readout, so vThMant 131071 stays a threshold. A dense layer without neurons has netx's default,
-    which sums up and never spikes. Behind a skipped layer with neurons input_bits is 1, and the input has the shape
-    that the last skipped layer states. A flatten at the end is left out, as in netx. GraphError names the file, the
-    layer and what is wrong with it.
+    16, steps 1. A vThMant above 131071, as of slayer's Affine, is never reached and makes a readout; 131071 itself
+    stays a threshold. A dense layer without neurons has netx's default, which sums up and never spikes. Behind a
+    skipped layer with neurons input_bits is 1, and the input has the shape that the last skipped layer states. A
+    flatten at the end is left out, as in netx. GraphError names the file, the layer and what is wrong with it.
     """
     path = Path(path)
     if not path.is_file():
@@ -210,6 +210,8 @@ def _read_layer(group: h5py.Group, default_name: str) -> Layer:
     if kind == "flatten":
         return Layer(name, "flatten", scale=scale)
     delay = integer_array(group, "delay", name) if "delay" in group else np.zeros(1)
+    if isinstance(group.get("weight"), h5py.Group):
+        raise GraphError(f"layer {name}: complex weights are not supported; export it with real ones")
     if kind != "dense" and delay.any():
         raise GraphError(f"layer {name}: delays of a {kind} are not supported; export it without delays")
     shared: dict[str, Any] = {
@@ -226,6 +228,7 @@ def _read_layer(group: h5py.Group, default_name: str) -> Layer:
         outputs = int(np.prod(integer_tuple(group, "shape", name)))
         if weight.ndim == 1 and outputs > 0 and weight.size % outputs == 0:  # lava-dl also writes dense weights flat
             weight = weight.reshape(outputs, -1)
+        delay = np.full(outputs, delay) if delay.ndim == 0 else delay  # one for all neurons
         return Layer(name, "dense", weight, delay=delay if delay.any() else None, **shared)
     if weight.ndim == 5 and weight.shape[4] == 1:  # lava-dl's own exports carry a time axis
         weight = weight[..., 0]
@@ -241,11 +244,12 @@ def _read_neuron(group: h5py.Group, kind: str, name: str) -> dict[str, Any]:
     if not isinstance(neuron, h5py.Group):
         raise GraphError(f"layer {name}: no 'neuron' group; export it with its CUBA neuron")
     neuron_type = _checked_type(neuron, name)
-    readout = neuron_type == READOUT or attribute(group, "readout", False, bool, name)
+    threshold = integer(neuron, "vThMant", name)
+    silent = threshold > THRESHOLD_LIMIT or attribute(group, "readout", False, bool, name)  # v is clipped below it
     return {
         "decay_u": integer(neuron, "iDecay", name),
         "decay_v": integer(neuron, "vDecay", name),
-        "threshold": None if readout else integer(neuron, "vThMant", name),
+        "threshold": None if silent or neuron_type == READOUT else threshold,
         "reset": "subtract" if neuron_type == SUBTRACT else "zero",
         "graded": neuron_type == READOUT,
     }
@@ -255,7 +259,7 @@ def _checked_type(neuron: h5py.Group, name: str) -> str:
     kind = word(neuron, "type", name)
     if kind not in _NEURONS:
         raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use {' or '.join(_NEURONS)}")
-    for what, expected in (("refDelay", 1), ("gradedSpike", 0)):
+    for what, expected in (("refDelay", 1), ("gradedSpike", 0), ("messageBits", 0), ("weight_exp", 0)):
         if what in neuron and (value := integer(neuron, what, name)) != expected:
             raise GraphError(f"layer {name}: {what} {value} is not supported; export it with {what} {expected}")
     return kind

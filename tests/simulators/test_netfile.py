@@ -124,6 +124,18 @@ def test_delays_of_neurons_and_of_inputs(edited, delay):
     assert graph == replace(GRAPH, layers=(*GRAPH.layers[:2], replace(GRAPH.layers[2], delay=np.array(delay))))
 
 
+def test_one_delay_for_all_neurons(edited):
+    assert load_net(edited(put("layer/3/delay", 5))).layers[2].delay.tolist() == [5, 5, 5]
+
+
+def test_a_threshold_that_nothing_reaches_is_a_readout(edited):
+    def change(file: h5py.File) -> None:
+        del file["layer/3"].attrs["readout"]
+        put("layer/3/neuron/vThMant", 2**18 - 1)(file)  # what slayer's Affine exports
+
+    assert load_net(edited(change)) == GRAPH
+
+
 def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
     graph = SpikingGraph((Layer("only", "dense", np.ones((2, 6), int)),), (6,), 16, 1)
     save_net(tmp_path / "graph.net", graph)
@@ -174,7 +186,29 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         (put("layer/1/bias", [1, 2]), r"layer first: bias of shape \(2,\) must be \(4,\)"),
         (put("layer/1/shape", [4, 2, 5]), r"layer first: shape \(4, 2, 5\) contradicts its geometry, \(4, 2, 4\)"),
         (put("layer/3/neuron/vDecay", 4097), "layer out: decay_v 4097 is outside 0..4096"),
-        (put("layer/1/neuron/vThMant", 2**17), "layer first: threshold 131072 is outside 0..131071"),
+        (
+            put("layer/1/neuron/vThMant", 2**17),
+            "layer first: only the last layer may be a readout; give it a threshold",
+        ),
+        (put("layer/1/neuron/vThMant", -1), "layer first: threshold -1 is outside 0..131071"),
+        (
+            put("layer/1/neuron/messageBits", 8),
+            "layer first: messageBits 8 is not supported; export it with messageBits 0",
+        ),
+        (
+            put("layer/1/neuron/weight_exp", 2),
+            "layer first: weight_exp 2 is not supported; export it with weight_exp 0",
+        ),
+        (put("layer/3/neuron/iDecay", [7, 8, 9]), "layer out: iDecay has 3 values and must have one"),
+        (put("layer/3/type", np.array([b"dense_rec"])), "layer out: type 'dense_rec' is not supported"),
+        (
+            put("layer/3/delay", np.ones((3, 32))),
+            r"layer out: delay of shape \(3, 32\) must be \(3,\), one per neuron, or",
+        ),
+        (
+            lambda file: (file.move("layer/3/weight", "real"), file.move("real", "layer/3/weight/real")),
+            "layer out: complex weights are not supported; export it with real ones",
+        ),
         (
             lambda file: file.attrs.update(steps=np.bytes_("many")),
             "layer input: attribute 'steps' is b?'many', not an? int",
