@@ -75,13 +75,15 @@ def simulate(
 def open_simulator(graph: SpikingGraph, backend: str = "integer", record: Collection[str] = ()) -> Iterator[Simulator]:
     """A function that simulates one input of `graph.steps` frames after the other, each from rest, as `simulate` does.
 
-    It may be told to record less of an input than `record`, which is what it records if not told. Lava's processes
-    start once, with the block, and end with it. Raises what `simulate` raises.
+    It may be told to record less of an input than `record`, which is what it records if not told. The engine's may be
+    called from several threads at once; Lava's processes start once, with the block, and end with it. Raises what
+    `simulate` raises.
     """
-    if backend not in _LAVA:
-        yield lambda x, kinds=record: simulate(graph, x, backend=backend, record=kinds)
-        return
     require_backend(backend)
+    if backend == "integer":
+        layers = prepare(graph)
+        yield lambda x, kinds=record: engine.run(layers, _checked(graph, np.asarray(x)), _recordable(kinds))
+        return
     from simulators import lava
 
     with lava.open_network(graph, graph.steps, _recordable(record), stock=backend == "lava-stock") as play:
