@@ -244,11 +244,11 @@ def _read_neuron(group: h5py.Group, kind: str, name: str) -> dict[str, Any]:
     if not isinstance(neuron, h5py.Group):
         raise GraphError(f"layer {name}: no 'neuron' group; export it with its CUBA neuron")
     neuron_type = _checked_type(neuron, name)
+    decays = {"decay_u": integer(neuron, "iDecay", name), "decay_v": integer(neuron, "vDecay", name)}
     threshold = integer(neuron, "vThMant", name)
     silent = threshold > THRESHOLD_LIMIT or attribute(group, "readout", False, bool, name)  # v is clipped below it
     return {
-        "decay_u": integer(neuron, "iDecay", name),
-        "decay_v": integer(neuron, "vDecay", name),
+        **decays,
         "threshold": None if silent or neuron_type == READOUT else threshold,
         "reset": "subtract" if neuron_type == SUBTRACT else "zero",
         "graded": neuron_type == READOUT,
