@@ -58,3 +58,7 @@ class HybridNet(nn.Module):
     def forward(self, iframe: Tensor, motion: Tensor, residual: Tensor) -> Tensor:
         """Logits (N,classes) from the I-frame float32 (N,3,S,S), 0..255, and P-frames as `potentials` takes them."""
         return self.conventional(iframe, *self.potentials(motion, residual))
+
+    def real(self, iframe: Tensor, motion: Tensor, residual: Tensor) -> Tensor:
+        """What `forward` gives, of the float model: STMs with nothing quantised or rounded, see `STM.run_real`."""
+        return self.conventional(iframe, self.motion.run_real(motion)[0], self.residual.run_real(residual)[0])

@@ -54,13 +54,30 @@ class STM(nn.Module):
         x is float32 (N,T,Cin,H,W) holding integers of -127..127, T at most the config's steps; HybridnetError for
         anything else.
         """
-        self._check(x, "(N,T,C,H,W)")
+        return self.run(x)[0]
+
+    def run(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(what `forward` gives, the spikes (T,N,C,h,w) of every spiking layer), for x as `forward` takes it."""
         *spiking, readout = self.chain
-        x = x.transpose(0, 1)
+        spikes = [self._steps_first(x)]
         for layer in spiking:
-            x, _ = layer.run(x)
-        v, _ = readout.run(x)
-        return v[-1] * real_unit(readout.integers().scale)
+            spikes.append(layer.outcome(spikes[-1]))
+        return readout.outcome(spikes[-1]) * real_unit(readout.integers().scale), spikes[1:]
+
+    @torch.no_grad()
+    def run_real(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """`run` of the float model: real weights, leaks, thresholds and potentials, nothing rounded; for comparison."""
+        *spiking, readout = self.chain
+        spikes = [self._steps_first(x) / INPUT_LIMIT]
+        for layer in spiking:
+            spikes.append(layer.real_outcome(spikes[-1]))
+        return readout.real_outcome(spikes[-1]), spikes[1:]
+
+    def _steps_first(self, x: Tensor) -> Tensor:
+        """(N,T,C,H,W), checked, to (T,N,C,H,W) in the memory format that suits convolutions."""
+        self._check(x, "(N,T,C,H,W)")
+        frames = x.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return frames.unflatten(0, (x.shape[1], x.shape[0]))
 
     @torch.no_grad()
     def trace(self, x: Tensor) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -88,5 +105,5 @@ class STM(nn.Module):
             raise HybridnetError(f"STM: input of {x.shape[-4]} steps exceeds the model config's {limit}; drop frames")
         if x.dtype != torch.float32:
             raise HybridnetError(f"STM: input of {x.dtype} must be torch.float32 holding integers; convert it")
-        if not x.is_meta and not bool(((x == x.round()) & (x.abs() <= INPUT_LIMIT)).all()):
+        if not x.is_meta and not (torch.equal(x, x.trunc()) and max(-x.min(), x.max()) <= INPUT_LIMIT):
             raise HybridnetError(f"STM: input must hold integers within +-{INPUT_LIMIT}; scale and clip it first")

@@ -1,7 +1,9 @@
 """ConvLIF: its gradients against autograd of the same equations, and its life among norse's cells."""
 
+import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -132,3 +134,27 @@ def test_a_convlif_is_a_norse_cell() -> None:
         assert output.shape == (2, 4 * 7 * 6)
         assert torch.equal(state[1], potentials[t])
     assert second.any()
+
+
+@pytest.mark.parametrize("reset", ["zero", "subtract"])
+@pytest.mark.parametrize("spiking", [True, False])
+def test_the_float_model_is_equations_3_and_4_of_the_parameters(reset: str, spiking: bool) -> None:
+    made = layer(reset=reset, spiking=spiking, stride=2)
+    x = frames() / 127
+    found = made.real_outcome(x).detach()
+    leak = 1 / (1 + math.exp(-0.4))
+    theta = made.threshold.item() if spiking else math.inf
+    sums = F.conv2d(x.flatten(0, 1), made.weight.detach(), stride=2, padding=1).unflatten(0, (5, 2)).numpy()
+    wanted = np.zeros(found.shape)
+    for place in np.ndindex(sums.shape[1:]):
+        u = 0.0
+        for t in range(5):
+            u = leak * u + float(sums[t][place])
+            if spiking:
+                wanted[t][place] = u > theta
+            if u > theta:
+                u = 0.0 if reset == "zero" else u - theta
+        if not spiking:
+            wanted[place] = u
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert found.any()
