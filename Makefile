@@ -21,6 +21,7 @@ test: $(READY)
 # Ratios, printed; recorded in docs/.
 bench: $(READY)
 	@$(BIN)/python tests/benchmarks/bench_video.py
+	@$(BIN)/python tests/benchmarks/bench_training.py
 
 bench-engine: $(READY)
 	@$(BIN)/python tests/benchmarks/bench_engine.py

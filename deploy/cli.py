@@ -15,11 +15,11 @@ import typer
 from deploy import views
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import complain, print_json, progress, show
-from deploy.doctor import examine
+from deploy.doctor import examine, extra
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
 from deploy.predict_view import predict_videos
-from deploy.prepare_view import inspect_cache, is_cache, prepare_videos, usable_cores
+from deploy.prepare_view import inspect_cache, is_cache, prepare_videos
 from deploy.recording import Kind
 from deploy.runtime import REGIME, Prediction, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
@@ -27,7 +27,8 @@ from deploy.verify import verify_bundle
 from deploy.video_view import inspect_video, is_video
 from hardware import estimate_energy, list_targets, load_target
 from hybridnet import __version__
-from hybridnet.errors import BackendError, HybridnetError, PartialError, Stopped, VideoError
+from hybridnet.errors import HybridnetError, PartialError, Stopped, VideoError
+from hybridnet.training.workers import usable_cores
 from hybridnet.video import Recipe
 from hybridnet.video.transcode import LIMITS
 from simulators import load_net, needed_processes
@@ -37,6 +38,7 @@ STOPPED = 130  # exit code
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
+CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file, its .json beside it.")]
 Backend = Annotated[
     str, typer.Option(help="Simulator of the spiking partition: integer, lava, or lava-stock; the same bits.")
 ]
@@ -75,8 +77,38 @@ def version(print_it: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file; examples/train_tiny.toml shows it.")],
+    init: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", help="Start from the tensors of it that fit.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the model, or go on where a killed run of the same config was."""
+    with extra("train"):
+        from deploy.train_view import train_from
+    train_from(config, init, as_json)
+
+
+@app.command()
+def evaluate(
+    checkpoint: CheckpointFile,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A training's TOML file, or a folder of class folders.")],
+    split: Annotated[str | None, typer.Option(help="Left out: the config's test split, or test, val or all.")] = None,
+    bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="Left out: one is exported meanwhile.")] = None,
+    target: Annotated[str, typer.Option(help="Price list: of `hybridnet targets`, or a TOML file.")] = REGIME,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Keep confusion matrices.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy, confusion, energy and spikes of the float model, the quantised one and the bundle, side by side."""
+    with extra("train"):
+        from deploy.evaluate_view import evaluate_on
+    evaluate_on(checkpoint, data, split, bundle, target, out, as_json)
+
+
+@app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file, its .json beside it.")],
+    checkpoint: CheckpointFile,
     folder: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The bundle to write.")],
     target: Annotated[
         str, typer.Option(help="Chip to check against: of `hybridnet targets`, or a TOML file.")
@@ -84,10 +116,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Split a checkpoint: its spiking streams as .net files, the rest as ONNX, verified."""
-    try:
+    with extra("export"):
         from deploy.export import export_bundle
-    except ModuleNotFoundError as error:
-        raise BackendError(f"export: needs {error.name}; install it with `pip install 'hybridnet[export]'`") from error
     with progress() as bar:
         task = bar.add_task("export", total=None)
         export_bundle(checkpoint, folder, target=target, progress=lambda stage: bar.update(task, description=stage))

@@ -3,10 +3,15 @@
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from hybridnet.errors import BackendError
 
 PARTS = (
     ("run, simulate, energy", ("numpy", "numba", "av", "h5py", "onnxruntime", "typer"), "pip install hybridnet"),
+    ("train", ("torch", "safetensors", "lightning-fabric", "matplotlib"), "pip install 'hybridnet[train]'"),
     ("export", ("torch", "safetensors", "onnx", "onnxscript"), "pip install 'hybridnet[export]'"),
     (
         "simulate --backend lava",
@@ -25,6 +30,15 @@ class Finding:
     ready: bool
     found: str
     remedy: str
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """BackendError for what is imported within, if a package of this extra is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise BackendError(f"{name}: needs {error.name}; install it with `pip install 'hybridnet[{name}]'`") from error
 
 
 def examine() -> list[Finding]:

@@ -1,6 +1,5 @@
 """`hybridnet prepare`: what it shows while a cache is filled, what it says when that is done, and of a cache later."""
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -15,13 +14,6 @@ from hybridnet.training.cache import INDEX, Entry, read_index
 from hybridnet.training.prepare import prepare
 from hybridnet.training.sources import find_sources
 from hybridnet.video import Recipe
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def prepare_videos(sources: Sequence[Path], cache: Path, recipe: Recipe, workers: int, as_json: bool) -> None:

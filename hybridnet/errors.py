@@ -29,6 +29,10 @@ class TargetError(HybridnetError):
     """A target description that is wrong, or a graph that the target cannot hold."""
 
 
+class ConfigError(HybridnetError):
+    """A training's config with an unknown key, a wrong value, or of another training than the one to go on with."""
+
+
 class CheckpointError(HybridnetError):
     """A checkpoint that is missing, damaged or of another shape than its config."""
 

@@ -1,11 +1,17 @@
 """The edge box: numpy, numba, av, h5py, onnxruntime, typer and no more."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-BLOCKED = ("torch", "torchvision", "onnx", "onnxscript", "norse", "lava", "matplotlib", "safetensors", "scipy")
+import pytest
+
+BLOCKED = (
+    "torch", "torchvision", "onnx", "onnxscript", "norse", "lava", "matplotlib", "safetensors", "scipy",
+    "lightning_fabric",
+)  # fmt: skip
 
 BLOCK = f"""
 import sys
@@ -62,12 +68,21 @@ def test_a_picture_says_what_it_needs(tiny_bundle: Path, clip: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_says_what_it_needs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (("export", "net.safetensors", "-o", "out"), "pip install 'hybridnet[export]'"),
+        (("train", "train.toml"), "pip install 'hybridnet[train]'"),
+        (("evaluate", "net.safetensors", "videos"), "pip install 'hybridnet[train]'"),
+    ],
+    ids=["export", "train", "evaluate"],
+)
+def test_a_command_says_what_it_needs(command: tuple[str, ...], wanted: str, tmp_path: Path) -> None:
     code = BLOCK + "from deploy.cli import main; sys.argv[0] = 'hybridnet'; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "export", "net.safetensors", "-o", str(tmp_path / "out")],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 1
-    assert "pip install 'hybridnet[export]'" in done.stderr
+    assert wanted in done.stderr
     assert len(done.stderr.splitlines()) == 1

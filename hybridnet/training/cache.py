@@ -22,7 +22,7 @@ from hybridnet.video import Damage, Recipe
 INDEX = "index.jsonl"
 LOCK = ".lock"
 MARK = "hybridnet prepare: "
-LEFTOVER = re.compile(r"\.(.+\.avi|index\.jsonl)\.[a-z0-9_]{8}")  # what `whole_file` calls its unfinished files
+LEFTOVER = re.compile(r"\.(.+\.avi|.+\.npy|index\.jsonl)\.[a-z0-9_]{8}")  # what `whole_file` calls its unfinished files
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,31 @@ class Entry:
 
 
 @contextmanager
-def locked_cache(cache: Path) -> Iterator[None]:
+def locked_cache(cache: Path, wait: bool = False) -> Iterator[None]:
     """The folder `cache`, made if need be, for one run alone; the system drops the lock when the process ends.
 
-    Raises OutputError if another run has it, or if it cannot be written.
+    wait   for another run that has it to end
+
+    Raises OutputError if another run has it and is not waited for, or if it cannot be written.
     """
     import fcntl  # POSIX only, and nothing else here is
 
     with disk_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
-        lock = (cache / LOCK).open("wb")
+        lock = (cache / LOCK).open("a+")
     with lock:
         with disk_errors(cache):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise OutputError(f"{cache}: another `prepare` is writing to it; wait for its end") from None
+                lock.seek(0)
+                # a worker that runs its parent's script anew would wait for its parent for ever
+                if not wait or lock.read() == str(os.getppid()):
+                    raise OutputError(f"{cache}: another run is writing to it; wait for its end") from None
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
         yield
 
 

@@ -5,22 +5,15 @@ index was never written is adopted, not redone.
 """
 
 import hashlib
-import multiprocessing
-import os
 import stat
-import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hybridnet.errors import BackendError, OutputError, VideoError
+from hybridnet.errors import OutputError, VideoError
 from hybridnet.files import disk_errors
-from hybridnet.processes import deaf_children
 from hybridnet.training.cache import (
     Entry,
     append_entry,
@@ -33,6 +26,7 @@ from hybridnet.training.cache import (
     write_index,
 )
 from hybridnet.training.sources import Job, assign_outputs, find_sources
+from hybridnet.training.workers import share_out
 from hybridnet.video import Recipe, read_gops, transcode
 from hybridnet.video.pictures import survey
 
@@ -103,65 +97,14 @@ def _found(job: Job, cache: Path, recipe: Recipe, entries: dict[str, Entry]) -> 
 
 
 def _run(jobs: Sequence[Job], cache: Path, recipe: Recipe, workers: int) -> Iterator[Entry]:
-    """Entries of all jobs, as they are finished. Jobs that were out when a worker died are tried again, each alone."""
+    """Entries of all jobs, as they are finished."""
     for job in jobs:
         if job.refusal:
             yield Entry(str(job.source), 0, 0, "", recipe, error=job.refusal)
-    waiting = [job for job in reversed(jobs) if not job.refusal]
-    while waiting:
-        out: dict[Future[Entry], Job] = {}
-        try:
-            yield from _share_out(waiting, out, cache, recipe, workers)
-        except BrokenProcessPool:
-            for job in out.values():
-                try:
-                    yield from _share_out([job], {}, cache, recipe, 1)
-                except BrokenProcessPool:
-                    reason = "the worker that read it died, out of memory or by a fault in FFmpeg; leave it out"
-                    yield Entry(str(job.source), 0, 0, "", recipe, error=f"{job.source}: {reason}")
-
-
-def _share_out(
-    waiting: list[Job], out: dict[Future[Entry], Job], cache: Path, recipe: Recipe, workers: int
-) -> Iterator[Entry]:
-    """Take jobs from the end of `waiting` and yield their entries; `out` has those that the workers are at."""
-    context = multiprocessing.get_context("spawn")  # FFmpeg's and numba's threads do not survive a fork
-    reader, writer = context.Pipe(duplex=False)
-    workers = min(workers, len(waiting))
-    pool = ProcessPoolExecutor(workers, context, initializer=_watch, initargs=(reader,))
-    try:
-        with deaf_children():
-            started = pool.submit(os.getpid)
-        while waiting or out:
-            while waiting and len(out) <= workers:  # one more than there are workers, so that none waits
-                with deaf_children():
-                    out[pool.submit(_process, waiting[-1], cache, recipe)] = waiting[-1]
-                waiting.pop()
-            for future in wait(out, return_when=FIRST_COMPLETED).done:
-                entry = future.result()
-                del out[future]
-                yield entry
-    except BrokenProcessPool as error:
-        if started.exception():
-            raise BackendError(
-                f"{cache}: the workers cannot start; call `prepare` under if __name__ == '__main__', or from a file"
-            ) from error
-        raise
-    finally:
-        writer.close()  # whoever is still at work leaves
-        pool.shutdown(cancel_futures=True)
-        reader.close()
-
-
-def _watch(reader: Connection) -> None:
-    """Of a worker: leave when the other end of the pipe closes, be it that the parent was killed."""
-
-    def leave() -> None:
-        with suppress(EOFError, OSError):
-            reader.recv()
-        os._exit(1)
-
-    threading.Thread(target=leave, daemon=True).start()
+    open_jobs = [job for job in jobs if not job.refusal]
+    for job, entry in share_out(partial(_process, cache=cache, recipe=recipe), open_jobs, workers):
+        reason = "the worker that read it died, out of memory or by a fault in FFmpeg; leave it out"
+        yield entry or Entry(str(job.source), 0, 0, "", recipe, error=f"{job.source}: {reason}")
 
 
 def _process(job: Job, cache: Path, recipe: Recipe) -> Entry:

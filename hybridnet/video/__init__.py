@@ -7,7 +7,16 @@ from hybridnet.video.gop import Gop
 from hybridnet.video.pictures import Damage, Survey
 from hybridnet.video.probe import VideoInfo, probe
 from hybridnet.video.reader import read_gops
-from hybridnet.video.sampling import Clip, Preprocessing, choose_gops, make_clip, sample_clips, uniform_indices
+from hybridnet.video.sampling import (
+    Clip,
+    Preprocessing,
+    choose_gops,
+    make_clip,
+    make_whole_clip,
+    nearest_indices,
+    sample_clips,
+    uniform_indices,
+)
 from hybridnet.video.transcode import Recipe, transcode
 
 __all__ = [
@@ -20,6 +29,8 @@ __all__ = [
     "VideoInfo",
     "choose_gops",
     "make_clip",
+    "make_whole_clip",
+    "nearest_indices",
     "probe",
     "read_gops",
     "sample_clips",

@@ -1,6 +1,6 @@
 """Clips: what the network sees of a GOP, and which GOPs of a video it looks at (TSN's uniform segments)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,16 +66,26 @@ def make_clip(gop: Gop, preprocessing: Preprocessing, index: int) -> Clip:
     its motion scaled alike: D becomes trunc0(D * short_side / old short side), before the clip to the limit. All in
     integers. Raises VideoError if the GOP has fewer than `steps` P-frames.
     """
-    steps, size = preprocessing.steps, preprocessing.size
+    size = preprocessing.size
+    rows, columns = (
+        index[(len(index) - size) // 2 :][:size] for index in _resized_indices(gop, preprocessing.short_side)
+    )
+    return _gathered(gop, preprocessing, index, rows, columns)
+
+
+def make_whole_clip(gop: Gop, preprocessing: Preprocessing, index: int) -> Clip:
+    """`make_clip` without its crop: arrays of the resized picture's height and width, S replaced by them."""
+    return _gathered(gop, preprocessing, index, *_resized_indices(gop, preprocessing.short_side))
+
+
+def _gathered(gop: Gop, preprocessing: Preprocessing, index: int, rows: np.ndarray, columns: np.ndarray) -> Clip:
+    steps, shape = preprocessing.steps, (len(rows), len(columns))
     if len(gop.motion) < steps:
         raise VideoError(f"GOP {index}: {len(gop.motion)} P-frames decoded but a clip takes {steps}; lower steps")
-    height, width = gop.iframe.shape[:2]
-    short = min(height, width)
-    rows = _crop_indices(height, short, preprocessing)
-    columns = _crop_indices(width, short, preprocessing)
+    short = min(gop.iframe.shape[:2])
     motion_table = _motion_table(short, preprocessing.short_side, preprocessing.motion_limit)
-    motion = np.empty((steps, 2, size, size), np.int8)
-    residual = np.empty((steps, 3, size, size), np.int8)
+    motion = np.empty((steps, 2, *shape), np.int8)
+    residual = np.empty((steps, 3, *shape), np.int8)
     _gather(gop.motion, rows, columns, motion_table, motion)
     _gather(gop.residual, rows, columns, _residual_table(), residual)
     return Clip(
@@ -99,8 +109,14 @@ def choose_gops(lengths: Sequence[int], preprocessing: Preprocessing) -> tuple[i
     return tuple(full[k] for k in uniform_indices(len(full), preprocessing.triplets))
 
 
-def sample_clips(source: VideoSource, preprocessing: Preprocessing) -> Iterator[Clip]:
+def sample_clips(
+    source: VideoSource,
+    preprocessing: Preprocessing,
+    make: Callable[[Gop, Preprocessing, int], Clip] = make_clip,
+) -> Iterator[Clip]:
     """Iterate over a video's clips in file order, decoding each when it is asked for: one for each of `choose_gops`.
+
+    make   `make_clip`, or `make_whole_clip` for clips without the crop
 
     Raises VideoError: whatever `probe` and `read_gops` raise, and if no GOP has `steps` P-frames.
     """
@@ -114,24 +130,35 @@ def sample_clips(source: VideoSource, preprocessing: Preprocessing) -> Iterator[
         )
     require_upright(source)
     gops = read_gops(source, gops=chosen, max_p=preprocessing.steps)
-    return _clips(source, zip(chosen, gops, strict=True), preprocessing)
+    return _clips(source, zip(chosen, gops, strict=True), preprocessing, make)
 
 
-def _clips(source: VideoSource, gops: Iterable[tuple[int, Gop]], preprocessing: Preprocessing) -> Iterator[Clip]:
+def _clips(
+    source: VideoSource,
+    gops: Iterable[tuple[int, Gop]],
+    preprocessing: Preprocessing,
+    make: Callable[[Gop, Preprocessing, int], Clip],
+) -> Iterator[Clip]:
     for index, gop in gops:
         try:
-            clip = make_clip(gop, preprocessing, index)
+            clip = make(gop, preprocessing, index)
         except VideoError as error:
             raise VideoError(f"{source_name(source)}: {error}") from error
         del gop  # or two GOPs would be in memory while the next is read
         yield clip
 
 
-def _crop_indices(length: int, short: int, preprocessing: Preprocessing) -> np.ndarray:
-    """Source index of every pixel of the centre crop along an axis of `length`, uint64 (S,)."""
-    resized = (2 * length * preprocessing.short_side + short) // (2 * short)
-    target = (resized - preprocessing.size) // 2 + np.arange(preprocessing.size)
-    return ((2 * target + 1) * length // (2 * resized)).astype(np.uintp)  # unsigned: numba then indexes without a test
+def nearest_indices(length: int, resized: int) -> np.ndarray:
+    """Source index of every pixel of an axis of `length` that becomes `resized` long, at pixel centres, uint64."""
+    index = (2 * np.arange(resized) + 1) * length // (2 * resized)
+    return index.astype(np.uintp)  # unsigned: numba then indexes without a test
+
+
+def _resized_indices(gop: Gop, short_side: int) -> list[np.ndarray]:
+    """Source row of every row and source column of every column of the picture once its short side is `short_side`."""
+    shape = gop.iframe.shape[:2]
+    short = min(shape)
+    return [nearest_indices(length, (2 * length * short_side + short) // (2 * short)) for length in shape]
 
 
 @lru_cache(maxsize=8)

@@ -280,7 +280,7 @@ def test_only_one_run_at_a_time(originals: Path, tmp_path: Path) -> None:
     cache.mkdir()
     with (cache / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(OutputError, match="cache: another `prepare` is writing"):
+        with pytest.raises(OutputError, match="cache: another run is writing"):
             run(originals, cache)
     assert os.listdir(cache) == [".lock"]
 

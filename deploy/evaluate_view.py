@@ -1,0 +1,156 @@
+"""`hybridnet evaluate`: which videos, what it shows, and what it writes."""
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn
+from rich.table import Table
+
+from deploy.confusion_picture import draw_confusions, write_confusion
+from deploy.console import complain, print_json, progress, show
+from deploy.doctor import extra
+from deploy.evaluate import TOP, Labelled, Score, evaluate
+from deploy.runtime import Runtime, open_bundle
+from deploy.views import joules, new_table
+from hardware import Target, load_target
+from hybridnet.errors import DatasetError, PartialError
+from hybridnet.files import disk_errors, keep_apart
+from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
+from hybridnet.training.config import read_config
+from hybridnet.training.data import items_of, read_data
+from hybridnet.training.datasets import read_folder
+
+USUAL_SPLITS = ("test", "val", "all")  # the first of these that a folder has
+
+
+def evaluate_on(
+    path: Path, data: Path, split: str | None, bundle: Path | None, target: str, out: Path | None, as_json: bool
+) -> None:
+    """Evaluate a checkpoint and show it; with `out` write confusion.png and CSV files there.
+
+    A video that cannot be read is named on stderr and makes a PartialError at the end; raises what `evaluate` raises.
+    """
+    regime, checkpoint = load_target(target), load_checkpoint(path)
+    name, videos = _find(data, split, checkpoint)
+    if out:
+        keep_apart(out, path, data)
+        with disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+    with progress() as bar:
+        bar.columns = (BarColumn(), MofNCompleteColumn(), *bar.columns)
+        task = bar.add_task("exporting", total=len(videos))
+        with _opened(path, bundle) as runtime:
+            scores, errors = evaluate(
+                checkpoint, runtime, videos, regime, tell=complain,
+                progress=lambda done, video: bar.update(task, completed=done, description=f"evaluating {video}"),
+            )  # fmt: skip
+    for error in errors:
+        complain(error)
+    facts = {"checkpoint": str(path), "data": name, "videos": len(videos) - len(errors), "regime": regime.name}
+    if as_json:
+        trained = {"trained": checkpoint.training is not None, "failures": [str(error) for error in errors]}
+        print_json({**facts, **trained, **{form: _dict(score, checkpoint, scores) for form, score in scores.items()}})
+    else:
+        _show(scores, checkpoint, f"{path.name} on {name}, {facts['videos']} videos", regime)
+    if out:
+        _write(out, scores, checkpoint, f"{path.stem} on {name}")
+        if not as_json:
+            show(f"wrote {out}: confusion.png, confusion_FORM.csv")
+    if errors:
+        raise PartialError(f"{len(errors)} of {len(videos)} videos failed, each named above; the others are done")
+
+
+@contextmanager
+def _opened(checkpoint: Path, bundle: Path | None) -> Iterator[Runtime]:
+    """The bundle, or one that is exported for the time being."""
+    if bundle:
+        yield open_bundle(bundle)
+        return
+    with extra("export"):
+        from deploy.export import export_bundle
+    with tempfile.TemporaryDirectory() as folder:
+        yield open_bundle(export_bundle(checkpoint, Path(folder) / "bundle"))
+
+
+def _find(data: Path, split: str | None, checkpoint: Checkpoint) -> tuple[str, list[Labelled]]:
+    """The data set's name and its videos: of a training's config, or of a folder of class folders."""
+    if data.suffix == ".toml":
+        config = read_config(data).data
+        dataset, name, root = read_data(config, complain), config.name, Path(config.root)
+        split = split or config.test
+    else:
+        dataset, name, root = read_folder(data), str(data), data
+        found = {item.split for item in dataset.items}
+        split = split or next((usual for usual in USUAL_SPLITS if usual in found), USUAL_SPLITS[0])
+    items = items_of(dataset, split, str(root))
+    index = {label: n for n, label in enumerate(checkpoint.labels)}
+    for item in items:
+        if dataset.labels[item.label] not in index:
+            raise DatasetError(
+                f"{root}: class {dataset.labels[item.label]} is none of the checkpoint's {len(index)} labels; "
+                "evaluate it on the classes it was trained on"
+            )
+    return f"{name} ({split})", [Labelled(root / item.video, index[dataset.labels[item.label]]) for item in items]
+
+
+def _agreement(score: Score, other: Score) -> float:
+    """Share of videos that two forms give the same label."""
+    return float((score.best == other.best).mean())
+
+
+def _show(scores: Mapping[str, Score], checkpoint: Checkpoint, title: str, regime: Target) -> None:
+    shown = new_table(title, "", *scores)
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    priced = bool(regime.prices)
+    rows: list[tuple[str, list[str]]] = [
+        ("top-1", [f"{score.top(1):.2%}" for score in scores.values()]),
+        (f"top-{TOP}", [f"{score.top(TOP):.2%}" for score in scores.values()]),
+        ("same label as float", [f"{_agreement(score, scores['float']):.2%}" for score in scores.values()]),
+        (f"energy a video, {regime.name}", [joules(s.energy) if priced else "unpriced" for s in scores.values()]),
+        ("synaptic operations a video", [f"{score.synops:,.0f}" for score in scores.values()]),
+        ("spike rate", [f"{score.spike_rate:.2%}" for score in scores.values()]),
+    ]
+    for name, values in rows:
+        shown.add_row(name, *values)
+    show(shown, _class_table(scores, checkpoint))
+    if checkpoint.training is None:
+        show("the weights of this checkpoint are untrained, so its accuracy is chance")
+
+
+def _class_table(scores: Mapping[str, Score], checkpoint: Checkpoint) -> Table:
+    shown = new_table("accuracy by class", "class", "videos", *scores)
+    for column in shown.columns[1:]:
+        column.justify = "right"
+    videos = next(iter(scores.values())).confusion.sum(axis=1)
+    for n, label in enumerate(checkpoint.labels):
+        if videos[n]:
+            shown.add_row(label, str(videos[n]), *(f"{score.per_class[n]:.1%}" for score in scores.values()))
+    return shown
+
+
+def _dict(score: Score, checkpoint: Checkpoint, scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {
+        "top1": score.top(1),
+        "top5": score.top(TOP),
+        "agreement_with_float": _agreement(score, scores["float"]),
+        "energy": score.energy,
+        "synops": score.synops,
+        "spike_rate": score.spike_rate,
+        "per_class": {
+            label: None if math.isnan(share) else float(share)
+            for label, share in zip(checkpoint.labels, score.per_class, strict=True)
+        },
+        "confusion": score.confusion.tolist(),
+    }
+
+
+def _write(out: Path, scores: Mapping[str, Score], checkpoint: Checkpoint, title: str) -> None:
+    for form, score in scores.items():
+        write_confusion(out / f"confusion_{form}.csv", score.confusion, checkpoint.labels)
+    matrices = {f"{form}, top-1 {score.top(1):.1%}": score.confusion for form, score in scores.items()}
+    draw_confusions(out / "confusion.png", matrices, checkpoint.labels, title)

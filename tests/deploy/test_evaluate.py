@@ -1,0 +1,141 @@
+"""`hybridnet evaluate`: three forms of one checkpoint side by side, against what other commands find out."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from deploy import open_bundle
+from deploy.cli import app
+from deploy.evaluate import Score
+from deploy.export import export_bundle
+from hybridnet.errors import BundleError, DatasetError, PartialError
+from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
+from hybridnet.model.network import HybridNet
+from hybridnet.video import sample_clips
+
+CLASSES = ("jump", "walk")
+
+
+@pytest.fixture(scope="module")
+def videos(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two classes, a clip each."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    for name in CLASSES:
+        (folder / name).mkdir()
+        shutil.copy(clips / f"{name}.avi", folder / name)
+    return folder
+
+
+def run(*words: object) -> str:
+    result = CliRunner().invoke(app, ["evaluate", *map(str, words)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout
+
+
+def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
+    """The bundle's column is what `predict` says of each video, the float model's what `HybridNet.real` does."""
+    found = json.loads(run(tiny_checkpoint, videos, "--bundle", tiny_bundle, "-o", tmp_path / "out", "--json"))
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    true = [checkpoint.labels.index(name) for name in CLASSES]
+    bundle = open_bundle(tiny_bundle)
+    predictions = [bundle.predict(videos / name / f"{name}.avi") for name in CLASSES]
+    floats = []
+    for name in CLASSES:
+        clips = list(sample_clips(videos / name / f"{name}.avi", bundle.bundle.manifest.preprocessing))
+        stacked = (
+            torch.from_numpy(np.stack(x)).float()
+            for x in zip(*((c.iframe, c.motion, c.residual) for c in clips), strict=True)
+        )
+        with torch.no_grad():
+            floats.append(checkpoint.model.real(*stacked).mean(dim=0).numpy())
+    expected = {
+        "float": [int(logits.argmax()) for logits in floats],
+        "bundle": [checkpoint.labels.index(prediction.labels[0]) for prediction in predictions],
+    }
+    expected["quantised"] = expected["bundle"]
+    assert (found["videos"], found["trained"], found["regime"]) == (2, False, "paper-45nm")
+    for form, best in expected.items():
+        confusion = np.zeros((15, 15), int)
+        for row, column in zip(true, best, strict=True):
+            confusion[row, column] += 1
+        assert found[form]["confusion"] == confusion.tolist()
+        assert found[form]["top1"] == np.mean(np.array(best) == true)
+        assert found[form]["agreement_with_float"] == np.mean(np.array(best) == expected["float"])
+        with (tmp_path / "out" / f"confusion_{form}.csv").open() as file:
+            header, *lines = csv.reader(file)
+        assert header == ["true", *checkpoint.labels]
+        assert [list(map(int, line[1:])) for line in lines] == confusion.tolist()
+    for form in ("quantised", "bundle"):
+        assert found[form]["energy"] == pytest.approx(np.mean([p.energy.total for p in predictions]))
+        assert found[form]["spike_rate"] == pytest.approx(np.mean([p.work.spike_rate for p in predictions]))
+    assert found["quantised"]["synops"] == found["bundle"]["synops"]
+    assert found["float"]["synops"] == pytest.approx(found["bundle"]["synops"], rel=0.05)
+    assert found["float"]["synops"] != found["bundle"]["synops"]
+    assert (tmp_path / "out" / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_as_a_table_with_a_bundle_of_its_own(tiny_checkpoint: Path, videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.toml").write_text(
+        f'[data]\nname = "two clips"\nlayout = "folder"\nroot = "{videos}"\ncache = "none"\ntest = "all"\n'
+        '[run]\nout = "none"\nepochs = 1\n'
+    )
+    shown = run(tiny_checkpoint, tmp_path / "train.toml")
+    assert "two clips (all), 2 videos" in shown
+    assert "same label as float" in shown
+    assert "untrained" in shown
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_is_refused(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "swim").mkdir()
+    shutil.copy(videos / "walk" / "walk.avi", tmp_path / "swim")
+    with pytest.raises(DatasetError, match="class swim is none of the checkpoint's 15 labels"):
+        run(tiny_checkpoint, tmp_path, "--bundle", tiny_bundle)
+    with pytest.raises(DatasetError, match="no videos of split 'val'; its splits are all"):
+        run(tiny_checkpoint, videos, "--split", "val")
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, checkpoint.model, [f"{label}?" for label in checkpoint.labels])
+    (tmp_path / "swim").rename(tmp_path / "walk?")
+    with pytest.raises(BundleError, match=r"tiny.bundle: is of another model than the checkpoint \(labels"):
+        run(other, tmp_path, "--bundle", tiny_bundle)
+
+
+def test_a_bad_video_is_named_and_the_others_count(
+    tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(videos, tmp_path / "videos")
+    (folder / "walk" / "bad.avi").write_bytes(b"no video")
+    result = CliRunner().invoke(
+        app, ["evaluate", str(tiny_checkpoint), str(folder), "--bundle", str(tiny_bundle), "--json"]
+    )
+    assert isinstance(result.exception, PartialError)
+    assert str(result.exception).startswith("1 of 3 videos failed")
+    assert json.loads(result.stdout)["videos"] == 2
+    assert "bad.avi" in result.stderr
+
+
+def test_scores_by_hand() -> None:
+    logits = np.array([[3, 2, 1], [1, 3, 2], [1, 2, 3], [3, 1, 2]], np.float32)
+    score = Score(logits, np.array([0, 0, 2, 2]), 0, 0, 0)
+    assert score.best.tolist() == [0, 1, 2, 0]
+    assert [score.top(k) for k in (1, 2, 3)] == [0.5, 0.75, 1.0]
+    assert score.confusion.tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
+    assert score.per_class[[0, 2]].tolist() == [0.5, 0.5]
+    assert np.isnan(score.per_class[1])
+
+
+def test_a_trained_checkpoint_exports_with_its_facts(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    config = replace(load_checkpoint(tiny_checkpoint).model.config, size=32, short_side=32, depth=1)
+    facts = {"data": "rendered mocap", "epochs": 3, "seed": 0, "top1": 0.5}
+    save_checkpoint(tmp_path / "trained.safetensors", HybridNet(config), [str(n) for n in range(15)], facts)
+    bundle = open_bundle(export_bundle(tmp_path / "trained.safetensors", tmp_path / "bundle")).bundle
+    assert bundle.manifest.training == facts

@@ -1,0 +1,160 @@
+"""Stored arrays against `sample_clips`, and views of them against what their definition says pixel by pixel."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hybridnet.errors import DatasetError
+from hybridnet.training.arrays import Stored, open_arrays, store_videos
+from hybridnet.training.augment import View, centre_view, cut, random_view
+from hybridnet.video import Preprocessing, sample_clips
+
+ROOT = Path(__file__).parents[2]
+SMALL = Preprocessing(size=32, short_side=48, steps=5, triplets=2)
+
+
+@pytest.fixture(scope="module")
+def videos(clips: Path, mpeg4_video: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A shipped square clip, a wide one of 90x70 whose last GOP is short, and a file that is no video."""
+    place = tmp_path_factory.mktemp("videos")
+    (place / "bad.avi").write_bytes(b"no video")
+    return [*(Path(shutil.copy(video, place)) for video in (clips / "walk.avi", mpeg4_video)), place / "bad.avi"]
+
+
+@pytest.fixture(scope="module")
+def stored(videos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stored]:
+    folder = tmp_path_factory.mktemp("arrays")
+    return {entry.video.name: entry for entry in store_videos(videos, folder, SMALL, workers=2)}
+
+
+def cut_out(record: np.void, view: View, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(iframe (3,S,S), motion (T,2,S,S), residual (T,3,S,S)) of a view."""
+    steps = len(record["motion"])
+    shapes = (size, size, 3), (steps, size, size, 2), (steps, size, size, 3)
+    iframe, motion, residual = (np.full(shape, np.nan, np.float32) for shape in shapes)
+    cut(record, view, iframe, motion, residual)
+    return iframe.transpose(2, 0, 1), motion.transpose(0, 3, 1, 2), residual.transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["walk.avi", "mpeg4.avi"])
+def test_the_centre_view_is_what_sample_clips_gives(stored: dict[str, Stored], name: str) -> None:
+    entry = stored[name]
+    assert entry.new
+    assert entry.file is not None
+    records = open_arrays(entry.file)
+    clips = list(sample_clips(entry.video, SMALL))
+    assert len(records) == len(clips) == 2
+    for record, clip in zip(records, clips, strict=True):
+        view = centre_view(*record["iframe"].shape[1:], SMALL.size)
+        wanted = clip.iframe, clip.motion, clip.residual
+        for found, array in zip(cut_out(record, view, SMALL.size), wanted, strict=True):
+            assert np.array_equal(found, array)
+        assert not record["corrupt"]
+
+
+def test_what_is_kept_and_what_is_left_out(stored: dict[str, Stored], videos: list[Path]) -> None:
+    file = stored["mpeg4.avi"].file
+    assert file is not None
+    records = open_arrays(file)
+    assert isinstance(records, np.memmap)
+    assert (records["iframe"].shape, records["iframe"].dtype) == ((2, 3, 48, 62), np.uint8)
+    assert (records["motion"].shape, records["motion"].dtype) == ((2, 5, 2, 48, 62), np.int8)
+    assert (records["residual"].shape, records["residual"].dtype) == ((2, 5, 3, 48, 62), np.int8)
+    bad = stored["bad.avi"]
+    assert bad.file is None
+    assert str(videos[2]) in (bad.error or "")
+
+
+def test_found_again_until_anything_changes(stored: dict[str, Stored], videos: list[Path], tmp_path: Path) -> None:
+    def again(folder: Path, preprocessing: Preprocessing = SMALL) -> Stored:
+        (entry,) = store_videos(videos[:1], folder, preprocessing, workers=1)
+        return entry
+
+    file = stored["walk.avi"].file
+    assert file is not None
+    before = file.read_bytes()
+    assert again(file.parent) == Stored(videos[0], file)
+    assert again(file.parent, Preprocessing(40, 48, 5, 2)) == Stored(videos[0], file)  # the crop is not in it
+    assert again(file.parent, Preprocessing(32, 48, 4, 2)).new
+    fresh = again(tmp_path)
+    assert fresh.new
+    assert fresh.file is not None
+    assert fresh.file.name == file.name
+    assert fresh.file.read_bytes() == before
+    leftover = tmp_path / f".{fresh.file.name}.abcdefgh"
+    leftover.write_bytes(before[:100])
+    fresh.file.unlink()
+    assert again(tmp_path).new
+    assert not leftover.exists()
+
+
+def test_damaged_arrays_are_named(tmp_path: Path) -> None:
+    for content in (b"", b"nonsense", b"\x93NUMPY\x01\x00"):
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(DatasetError, match=r"a\.npy: no readable arrays"):
+            open_arrays(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.zeros(3))
+    with pytest.raises(DatasetError, match=r"b\.npy: holds float64, not clips"):
+        open_arrays(tmp_path / "b.npy")
+
+
+def naive(array: np.ndarray, view: View, size: int, change: Callable[[int], int]) -> np.ndarray:
+    """(...,H,W) to (...,S,S): pixel (y,x) is that whose square, scaled to the view's, holds its centre."""
+    out = np.empty((*array.shape[:-2], size, size), np.int64)
+    for y in range(size):
+        for x in range(size):
+            column = size - 1 - x if view.mirrored else x
+            source = [int((place + 0.5) * view.side / size) for place in (y, column)]
+            out[..., y, x] = array[..., view.top + source[0], view.left + source[1]]
+    return np.vectorize(change)(out)
+
+
+@pytest.mark.parametrize("view", [View(3, 7, 32), View(0, 0, 48, True), View(5, 14, 20), View(9, 2, 37, True)], ids=str)
+def test_a_view_pixel_by_pixel(stored: dict[str, Stored], view: View) -> None:
+    file = stored["mpeg4.avi"].file
+    assert file is not None
+    record, size = open_arrays(file)[1], 32
+    iframe, motion, residual = cut_out(record, view, size)
+
+    def scaled(m: int) -> int:
+        return int(np.clip(int(m * size / view.side), -127, 127))
+
+    assert np.array_equal(iframe, naive(record["iframe"], view, size, int))
+    assert np.array_equal(residual, naive(record["residual"], view, size, int))
+    x, y = (naive(record["motion"][:, axis], view, size, scaled) for axis in (0, 1))
+    assert abs(x).max() > 0
+    assert np.array_equal(motion[:, 0], -x if view.mirrored else x)
+    assert np.array_equal(motion[:, 1], y)
+
+
+def test_random_views_stay_inside_and_differ() -> None:
+    rng = np.random.default_rng(0)
+    views = [random_view(rng, 48, 62, (1.0, 0.5), True) for _ in range(200)]
+    assert {view.side for view in views} == {48, 24}
+    assert {view.mirrored for view in views} == {True, False}
+    assert {view.left for view in views if view.side == 48} == set(range(15))
+    assert {view.top for view in views if view.side == 48} == {0}
+    assert max(view.top + view.side for view in views) == 48
+    assert max(view.left + view.side for view in views) == 62
+    assert not any(random_view(rng, 48, 62, (1.0,), False).mirrored for _ in range(50))
+
+
+def test_a_script_without_a_guard_is_told_so(videos: list[Path], tmp_path: Path) -> None:
+    """Its workers run it anew; they must not wait for the folder that their parent has."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom hybridnet.training.arrays import store_videos\n"
+        "from hybridnet.video import Preprocessing\n"
+        "list(store_videos([Path(sys.argv[1])], Path(sys.argv[2]), Preprocessing(32, 48, 5, 2), workers=1))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, videos[0], tmp_path / "arrays"],
+        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert "the worker processes cannot start; call this under if __name__ == '__main__'" in done.stderr

@@ -1,0 +1,273 @@
+"""Training for real, on a few shipped clips: repeatable, resumable, in one process and in two."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hybridnet.errors import ConfigError, DatasetError, HybridnetError, OutputError
+from hybridnet.model.checkpoint import load_checkpoint
+from hybridnet.model.network import HybridNet
+from hybridnet.training.batches import training_batches
+from hybridnet.training.config import TrainConfig, read_config
+from hybridnet.training.data import store_data
+from hybridnet.training.learner import Learner, learning_rate, loss_of, make_optimiser
+from hybridnet.training.train import train
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ("jump", "run", "walk")
+CONFIG = """
+[data]
+name = "three clips"
+layout = "folder"
+root = "videos"
+cache = "arrays"
+triplets = 2
+
+[model]
+preset = "tiny"
+size = 32
+short_side = 40
+stm_channels = 4
+dim = 16
+depth = 1
+fold_channels = 8
+rrdb_channels = 8
+rrdb_growth = 4
+
+[augmentation]
+scales = [1.0, 0.8]
+
+[optimiser]
+schedule = "cosine"
+warmup = 1
+
+[spikes]
+synops_budget = 1000
+
+[run]
+out = "out"
+epochs = 2
+batch = 2
+segments = 2
+save_every = 1
+threads = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def place(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a config and its data: six training clips of three classes, three test clips."""
+    place = tmp_path_factory.mktemp("training")
+    for name in CLASSES:
+        for split, copies in (("train", 2), ("test", 1)):
+            (place / "videos" / split / name).mkdir(parents=True)
+            for k in range(copies):
+                shutil.copy(clips / f"{name}.avi", place / "videos" / split / name / f"{k}.avi")
+    (place / "train.toml").write_text(CONFIG)
+    return place
+
+
+@pytest.fixture
+def config(place: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
+    monkeypatch.chdir(place)
+    return read_config(place / "train.toml")
+
+
+def to(config: TrainConfig, out: str, **changes: object) -> TrainConfig:
+    return replace(config, run=replace(config.run, out=out, **changes))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(place: Path) -> Path:
+    """The folder of a run from beginning to end, started like the others in their tests."""
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        train(to(read_config(place / "train.toml"), "whole"))
+    finally:
+        os.chdir(before)
+    return place / "whole"
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model.safetensors").read_bytes()
+
+
+def rows(out: Path) -> list[list[str]]:
+    """Of the log, without the seconds."""
+    return [line.split(",")[:-1] for line in (out / "log.csv").read_text().splitlines()]
+
+
+def test_what_a_training_leaves(config: TrainConfig, uninterrupted: Path) -> None:
+    assert {path.name for path in uninterrupted.iterdir()} == {
+        ".lock", "log.csv", "model.json", "model.safetensors", "state.safetensors",
+    }  # fmt: skip
+    checkpoint = load_checkpoint(uninterrupted / "model.safetensors")
+    assert checkpoint.labels == CLASSES
+    assert checkpoint.training is not None
+    facts = {key: checkpoint.training[key] for key in ("data", "train_videos", "test_videos", "epochs", "seed")}
+    assert facts == {"data": "three clips", "train_videos": 6, "test_videos": 3, "epochs": 2, "seed": 0}
+    header, *lines = rows(uninterrupted)
+    assert [line[0] for line in lines] == ["1", "2"]
+    assert float(lines[-1][header.index("test_top1")]) == checkpoint.training["top1"]
+    torch.manual_seed(config.run.seed)
+    start = HybridNet(config.model_config(3)).state_dict()
+    for name, tensor in checkpoint.model.state_dict().items():
+        assert not torch.equal(tensor, start[name]), f"{name} was not trained"
+
+
+def test_same_seed_same_file(config: TrainConfig, uninterrupted: Path) -> None:
+    train(to(config, "again"))
+    assert weights(Path("again")) == weights(uninterrupted)
+    assert rows(Path("again")) == rows(uninterrupted)
+    train(to(config, "other", seed=1))
+    assert weights(Path("other")) != weights(uninterrupted)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [2, 4, 5])
+def test_stopped_and_gone_on_with(config: TrainConfig, uninterrupted: Path, at: int) -> None:
+    """Stopped in the middle of an epoch, before the first step of the second one, and in its evaluation."""
+    out, calls = f"stopped{at}", 0
+
+    def stop(what: str, *_: int) -> None:
+        nonlocal calls
+        calls += "epoch" in what
+        if calls == at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(to(config, out), progress=stop)
+    assert not (Path(out) / "model.safetensors").exists()
+    told: list[str] = []
+    train(to(config, out), tell=told.append)
+    assert "going on after" in told[0]
+    assert weights(Path(out)) == weights(uninterrupted)
+    assert rows(Path(out)) == rows(uninterrupted)
+
+
+def run_command(place: Path, text: str, *more: str) -> "subprocess.Popen[str]":
+    (place / "command.toml").write_text(text)
+    code = "from deploy.cli import main; main()"
+    (place / "run_hybridnet.py").write_text(code)
+    return subprocess.Popen(
+        [sys.executable, *more, str(place / "run_hybridnet.py"), "train", "command.toml"],
+        cwd=place, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_the_command_killed_for_real(place: Path, uninterrupted: Path) -> None:
+    text = CONFIG.replace('out = "out"', 'out = "killed"')
+    process = run_command(place, text)
+    with process:
+        while not (place / "killed" / "state.safetensors").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    stdout, stderr = run_command(place, text).communicate()
+    assert "wrote killed/model.safetensors" in stdout, stderr
+    assert weights(place / "killed") == weights(uninterrupted)
+    assert (place / "killed" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_processes(place: Path, config: TrainConfig) -> None:
+    """Lightning's DDP with gloo: one step is Adam's with the mean of the gradients of both processes' shares."""
+    run = 'out = "two"\nprocesses = 2\nthreads = 1\nepochs = 1\nbatch = 6\nsegments = 2\n'
+    text = CONFIG[: CONFIG.index('out = "out"')] + run
+    stdout, stderr = run_command(place, text).communicate()
+    assert stdout.count("epoch 1 of 1") == 1, stderr
+    assert stderr == ""
+
+    config = read_config(place / "command.toml")
+    data = store_data(config.data, config.preprocessing(), workers=1)
+    gradients = []
+    for rank in (0, 1):
+        torch.manual_seed(0)
+        learner = Learner(HybridNet(config.model_config(3)))
+        (batch,) = training_batches(data.train, 32, config, 0, first=0, rank=rank)
+        assert len(batch.labels) == 3
+        outcome = learner(batch.iframe, batch.motion, batch.residual, batch.clips)
+        sum(loss_of(outcome, batch.labels, config.spikes.synops_budget, config.spikes.weight)).backward()
+        gradients.append([parameter.grad for parameter in learner.parameters()])
+    torch.manual_seed(0)
+    learner = Learner(HybridNet(config.model_config(3)))
+    for parameter, *parts in zip(learner.parameters(), *gradients, strict=True):
+        parameter.grad = sum(parts) / 2
+    optimiser = make_optimiser(learner, config.optimiser)
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(config.optimiser, 0, 1, 1)
+    optimiser.step()
+    found = load_file(place / "two" / "model.safetensors")
+    for name, parameter in learner.model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.detach(), rtol=1e-4, atol=1e-6, msg=name)
+    (header, row) = rows(place / "two")
+    assert row[header.index("test_top1")] in {str(k / 3) for k in range(4)}
+
+
+def test_another_training_is_not_gone_on_with(config: TrainConfig, uninterrupted: Path, place: Path) -> None:
+    shutil.copytree(uninterrupted, "finished", dirs_exist_ok=True)
+    before = weights(Path("finished"))
+    assert train(to(config, "finished"))[-1]["epoch"] == 2  # done already
+    assert weights(Path("finished")) == before
+    shutil.copytree(uninterrupted, "kept", dirs_exist_ok=True)
+    slower = replace(config, optimiser=replace(config.optimiser, learning_rate=0.1))
+    with pytest.raises(ConfigError, match=r"optimiser.learning_rate 0.001, the config says 0.1; give another run.out"):
+        train(to(slower, "whole"))
+    (Path("kept") / "state.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(HybridnetError, match=r"kept/state.safetensors: no state to go on from"):
+        train(to(config, "kept"))
+
+
+def test_a_start_from_other_weights(config: TrainConfig, uninterrupted: Path, place: Path) -> None:
+    """All but the head, of two classes here, is what it was, and one step of next to no length leaves it so."""
+    shutil.copytree(place / "videos", "fewer", ignore=lambda *_: ["walk"], dirs_exist_ok=True)
+    fewer = replace(to(config, "started", epochs=1), data=replace(config.data, root="fewer"))
+    fewer = replace(fewer, optimiser=replace(config.optimiser, learning_rate=1e-30))
+    told: list[str] = []
+    train(fewer, init=uninterrupted / "model.safetensors", tell=told.append)
+    left = "conventional.head.weight (of another shape), conventional.head.bias (of another shape)"
+    assert told[0].endswith(f"2 left as they start: {left}")
+    before, after = (load_file(out / "model.safetensors") for out in (uninterrupted, Path("started")))
+    for name, tensor in after.items():
+        if "head" not in name and "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(tensor, before[name], msg=name)
+    with pytest.raises(ConfigError, match=r"init.sha256 '\w{64}', the config says None"):
+        train(fewer)
+
+
+def test_what_stops_a_training(config: TrainConfig) -> None:
+    with pytest.raises(DatasetError, match="no videos of split 'val'; its splits are test, train"):
+        train(replace(to(config, "none"), data=replace(config.data, test="val")))
+    with pytest.raises(ConfigError, match=r"run.nodes is 2; start it with torchrun"):
+        train(to(config, "none", nodes=2))
+    with pytest.raises(DatasetError, match="6 training videos do not go round 8 processes"):
+        train(to(config, "none", processes=8, batch=8))
+    wild = replace(config, optimiser=replace(config.optimiser, learning_rate=1e30, warmup=0.0))
+    with pytest.raises(HybridnetError, match=r"wild: the loss is nan in epoch \d; lower optimiser.learning_rate"):
+        train(to(wild, "wild"))
+    Path("file").write_text("")
+    with pytest.raises(OutputError, match="file: cannot be written"):
+        train(to(config, "file"))
+
+
+def test_an_unreadable_video_is_left_out_and_named(config: TrainConfig, place: Path) -> None:
+    shutil.copytree(place / "videos", "damaged", dirs_exist_ok=True)
+    Path("damaged/train/walk/bad.avi").write_bytes(b"no video")
+    told: list[str] = []
+    data = store_data(replace(config.data, root="damaged"), config.preprocessing(), workers=2, tell=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("left out: damaged/train/walk/bad.avi: ")
+    assert len(data.train) == 6
