@@ -9,9 +9,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from deploy.files import inside, sha256
-from deploy.manifest import STREAMS, Manifest, net_name, read_manifest
+from deploy.manifest import Manifest, net_name, read_manifest
 from hybridnet.errors import BundleError
 from hybridnet.spiking import SpikingGraph
+from hybridnet.video import STREAMS
 from simulators import load_net, needed_processes
 
 ONNX = "conventional.onnx"
@@ -115,7 +116,7 @@ class Golden:
     """The recorded run of a bundle, made by the torch model at export; arrays are read when asked for.
 
     Names in the file: `<stream>/input` int8 (T,C,H,W), `<stream>/<layer>/spikes` bool and `<stream>/<layer>/v` int32
-    (T,C,H,W), `<stream>/port` float32 (C,H,W), `iframe` uint8 (3,S,S), `logits` float32 (classes,).
+    (T,C,H,W), `<stream>/port` float32 (C,H,W), `iframe` uint8 (3,S,S) if it is read, `logits` float32 (classes,).
     """
 
     path: Path

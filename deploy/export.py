@@ -7,16 +7,16 @@ from deploy.bridge import port_of
 from deploy.bundle import GOLDEN, ONNX, lava_processes
 from deploy.files import ArrayArchive, sha256, whole_folder
 from deploy.golden import golden_arrays
-from deploy.manifest import MANIFEST, SCHEMA, STREAMS, Manifest, net_name
+from deploy.manifest import IFRAME, MANIFEST, SCHEMA, Manifest, net_name
 from deploy.onnx_graph import conventional_onnx, count_macs
-from deploy.partition import partition, streams
+from deploy.partition import check_deployable, partition, streams
 from deploy.quantise import spiking_graph
 from deploy.verify import verify_bundle
 from hardware import Target, check_graph, load_target
 from hybridnet import __version__
 from hybridnet.errors import BundleError
 from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
-from hybridnet.video import Preprocessing
+from hybridnet.video import STREAMS
 from simulators import net_bytes
 
 
@@ -27,11 +27,13 @@ def export_bundle(
 
     The spiking partition is checked against `target`, the conventional partition against torch, and the finished
     bundle replays its golden arrays before it takes its name; `progress` hears each stage. Raises CheckpointError,
-    TargetError (what the target cannot hold: layer, value, limit, remedy) and OutputError; `out` is then untouched.
+    TargetError (what the target cannot hold: layer, value, limit, remedy; or a variant of the model that has nothing
+    to run on a chip) and OutputError; `out` is then untouched.
     """
     chip = load_target(target)
     progress("reading the checkpoint")
     source = load_checkpoint(checkpoint)
+    check_deployable(source.model.config)
     source.model.eval()
     with whole_folder(Path(out), MANIFEST) as folder:
         _fill(folder, source, chip, progress)
@@ -44,7 +46,7 @@ def export_bundle(
 
 def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[str], None]) -> None:
     model, config = source.model, source.model.config
-    inputs = {name: (n, config.size, config.size) for name, n in STREAMS.items()}
+    inputs = {stream: (STREAMS[stream], config.size, config.size) for stream in config.streams}
     graphs = {}
     graded = bool(chip.limits) and chip.readouts[0] == "graded"
     for stream, stm in streams(model).items():
@@ -55,8 +57,10 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[st
     ports = tuple(port_of(stream, graph) for stream, graph in graphs.items())
 
     progress("exporting the conventional partition to ONNX")
-    inputs["iframe"] = (3, config.size, config.size)
-    onnx = conventional_onnx(model.conventional, [("iframe", inputs["iframe"]), *((p.name, p.shape) for p in ports)])
+    if config.reads_iframe:
+        inputs[IFRAME] = (3, config.size, config.size)
+    feed = [(name, inputs[name]) for name in (IFRAME,) if name in inputs] + [(port.name, port.shape) for port in ports]
+    onnx = conventional_onnx(model.conventional, feed)
     (folder / ONNX).write_bytes(onnx)
 
     progress("recording the golden arrays")
@@ -70,7 +74,8 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[st
         target=chip.name,
         labels=tuple(source.labels),
         training=source.training,
-        preprocessing=Preprocessing(size=config.size, short_side=config.short_side, steps=config.steps),
+        preprocessing=config.preprocessing(),
+        iframe=config.reads_iframe,
         ports=ports,
         processes=lava_processes(graphs.values()),
         partition=partition(model),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
+from deploy.manifest import IFRAME
 from deploy.partition import streams
 from deploy.quantise import INPUT_BITS
 from hybridnet.model.network import HybridNet
@@ -22,18 +23,20 @@ def golden_arrays(model: HybridNet, inputs: Mapping[str, Shape], steps: int) -> 
     The spiking arrays come from the torch STMs, not from the engine that will be checked against them.
     """
     rng = np.random.default_rng(SEED)
-    potentials = []
+    fed = []
     for stream, stm in streams(model).items():
         x = stimulus(rng, (steps, *inputs[stream]))
         yield f"{stream}/input", x
         yield from _record(stream, stm, x)
         with torch.no_grad():
-            potentials.append(stm(torch.from_numpy(x.astype(np.float32))[None]))
-        yield f"{stream}/port", potentials[-1][0].numpy()
-    iframe = rng.integers(0, 256, inputs["iframe"], dtype=np.uint8)
-    yield "iframe", iframe
+            fed.append(stm(torch.from_numpy(x.astype(np.float32))[None]))
+        yield f"{stream}/port", fed[-1][0].numpy()
+    if IFRAME in inputs:
+        iframe = rng.integers(0, 256, inputs[IFRAME], dtype=np.uint8)
+        yield IFRAME, iframe
+        fed.insert(0, torch.from_numpy(iframe.astype(np.float32))[None])
     with torch.no_grad():
-        logits = model.conventional(torch.from_numpy(iframe.astype(np.float32))[None], *potentials)
+        logits = model.conventional(*fed)
     yield "logits", logits[0].numpy()
 
 

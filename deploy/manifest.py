@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from deploy.bridge import Port
 from hybridnet.errors import BundleError, VideoError
-from hybridnet.video import Preprocessing
+from hybridnet.video import STREAMS, Preprocessing
 
 MANIFEST = "manifest.json"
-SCHEMA = 2
-STREAMS = {"motion": 2, "residual": 3}  # what a clip holds for the spiking side, with its channels
+SCHEMA = 3
+IFRAME = "iframe"  # the ONNX input of the I-frame
 
 T = TypeVar("T")
 
@@ -36,7 +36,8 @@ class Manifest:
     labels         class names, in the order of the logits
     training       how the weights were trained, or None: they are as initialised, and every prediction is noise
     preprocessing  how a video becomes clips
-    ports          one per spiking stream, in the order of the ONNX inputs after `iframe`
+    iframe         whether the conventional partition reads the I-frame, as its ONNX input `iframe`
+    ports          one per spiking stream, in the order of the ONNX inputs, which come after `iframe`
     processes      Lava processes of `simulators.lava_processes` that the .net files need; none for a stock netx
     partition      the split, part by part
     macs           multiply-accumulates of one clip per ONNX node (attention products included, bias and
@@ -51,6 +52,7 @@ class Manifest:
     labels: tuple[str, ...]
     training: Mapping[str, Any] | None
     preprocessing: Preprocessing
+    iframe: bool
     ports: tuple[Port, ...]
     processes: tuple[str, ...]
     partition: tuple[Label, ...]
@@ -93,6 +95,7 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
         labels=tuple(_typed(path, "labels", label, str) for label in _typed(path, "labels", raw["labels"], list)),
         training=None if raw["training"] is None else _typed(path, "training", raw["training"], dict),
         preprocessing=_preprocessing(path, raw["preprocessing"]),
+        iframe=_flag(path, "iframe", raw["iframe"]),
         ports=tuple(_port(path, port) for port in _typed(path, "ports", raw["ports"], list)),
         processes=tuple(
             _typed(path, "processes", name, str) for name in _typed(path, "processes", raw["processes"], list)
@@ -112,9 +115,8 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
 
 def _preprocessing(path: Path, raw: Any) -> Preprocessing:
     _expect_fields(path, "preprocessing", Preprocessing, raw)
-    values = {name: _natural(path, f"preprocessing.{name}", value) for name, value in raw.items()}
     try:
-        return Preprocessing(**values)
+        return Preprocessing(**raw)
     except VideoError as error:
         raise BundleError(f"{path}: {error}") from error
 
@@ -160,6 +162,12 @@ def _typed(path: Path, what: str, value: Any, kind: type | tuple[type, ...]) -> 
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
         raise BundleError(f"{path}: {what} is {value!r}, it must be {wanted}; export the model again")
+    return value
+
+
+def _flag(path: Path, what: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BundleError(f"{path}: {what} is {value!r}, it must be true or false; export the model again")
     return value
 
 

@@ -32,7 +32,7 @@ def conventional_onnx(conventional: torch.nn.Module, inputs: Sequence[tuple[str,
             example,
             input_names=[name for name, _ in inputs],
             output_names=["logits"],
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            dynamic_shapes=(tuple({0: batch} for _ in inputs),),  # one tuple of all: the partition takes any number
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

@@ -11,16 +11,19 @@ def spiking_graph(stm: STM, input_shape: Shape, steps: int, graded: bool = False
 
     graded   the readout sends its potential, see `Layer`
 
+    Of an STM that reads more channels than C, the others count as zeros, so their weights are left out.
+
     Raises GraphError if they contradict the integer ranges of Lava's LIF.
     """
-    layers = []
+    layers: list[Layer] = []
     for module in stm.chain:
         numbers = module.quantised()
+        weight = numbers.weight if layers else numbers.weight[:, : input_shape[0]]
         layers.append(
             Layer(
                 name=module.name,
                 kind="conv",
-                weight=numbers.weight,
+                weight=weight,
                 stride=(module.stride, module.stride),
                 padding=(module.padding, module.padding),
                 decay_v=numbers.decay,

@@ -16,6 +16,7 @@ import onnxruntime
 
 from deploy.ahead import work_ahead
 from deploy.bundle import Bundle, read_bundle
+from deploy.manifest import IFRAME
 from deploy.session import open_conventional
 from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
@@ -171,7 +172,7 @@ class Runtime:
 
     def classify(self, clip: Clip, potentials: Mapping[str, np.ndarray]) -> np.ndarray:
         """Logits float32 (classes,) of one clip."""
-        feed = {"iframe": clip.iframe[None].astype(np.float32)}
+        feed = {IFRAME: clip.iframe[None].astype(np.float32)} if self.bundle.manifest.iframe else {}
         feed |= {name: potential[None] for name, potential in potentials.items()}
         return self._session.run(["logits"], feed)[0][0]
 

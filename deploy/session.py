@@ -5,7 +5,9 @@ from pathlib import Path
 import onnxruntime
 
 from deploy.bundle import Bundle
+from deploy.manifest import IFRAME
 from hybridnet.errors import BundleError
+from hybridnet.spiking import Shape
 
 
 def open_session(model: Path | bytes) -> onnxruntime.InferenceSession:
@@ -26,7 +28,8 @@ def open_conventional(bundle: Bundle) -> onnxruntime.InferenceSession:
     """The session of a bundle's conventional partition; BundleError if its inputs or outputs are not the manifest's."""
     session = open_session(bundle.onnx_path)
     size = bundle.manifest.preprocessing.size
-    wanted = {"iframe": (3, size, size)} | {port.name: port.shape for port in bundle.manifest.ports}
+    wanted: dict[str, Shape] = {IFRAME: (3, size, size)} if bundle.manifest.iframe else {}
+    wanted |= {port.name: port.shape for port in bundle.manifest.ports}
     found = {x.name: tuple(x.shape[1:]) for x in session.get_inputs()}
     if found != wanted:
         raise BundleError(f"{bundle.onnx_path}: inputs {found} are not the manifest's {wanted}; export the model again")

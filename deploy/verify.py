@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.bundle import Bundle, Golden, altered_files, bundle_files, needs, read_bundle
-from deploy.manifest import read_manifest
+from deploy.manifest import IFRAME, read_manifest
 from deploy.session import open_conventional
 from hybridnet.errors import HybridnetError
 from simulators import backends as installed_backends
@@ -99,7 +99,7 @@ def first_difference(found: np.ndarray, wanted: np.ndarray) -> tuple[int, tuple[
 
 
 def _classify(name: str, bundle: Bundle, golden: Golden) -> Check:
-    feed = {"iframe": golden["iframe"][None].astype(np.float32)}
+    feed = {IFRAME: golden[IFRAME][None].astype(np.float32)} if bundle.manifest.iframe else {}
     feed |= {port.name: golden[f"{port.stream}/port"][None] for port in bundle.manifest.ports}
     found = open_conventional(bundle).run(["logits"], feed)[0][0]
     wanted = golden["logits"]

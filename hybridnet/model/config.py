@@ -3,25 +3,27 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from hybridnet.errors import CheckpointError, HybridnetError
+from hybridnet.model.choices import EncoderKind, Modalities, Order, Pooling, StmKind, check_together
 from hybridnet.spiking import Reset
+from hybridnet.video import STREAMS, Preprocessing
 
 COUNT_LIMIT = 2**15  # far beyond any use; keeps the size of every tensor within 63 bits
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shape of a `HybridNet`. Everything is an integer of 1..32768 unless said otherwise.
+    """Shape of a `HybridNet`. Everything is an integer of 1..32768 unless said otherwise; the defaults are the paper's.
 
     classes          number of labels
     size             side of the square crop, pixels
     short_side       short side the video is resized to before the crop, pixels; at least `size`
     steps            P-frames per GOP, T
-    stm_channels     channels of every STM layer
+    stm_channels     channels of every STM layer, of order "T-LS-GS"; of the others it is `dim`
     stm_layers       layers per STM, the readout included; at least 2
-    stm_stride       stride of the first STM layer; divides `patch`
+    stm_stride       stride of the first STM layer, of order "T-LS-GS"; divides `patch`
     patch            side of a patch, pixels of the crop
     dim              token width, divisible by `heads`
     depth, heads     of the transformer
@@ -31,7 +33,20 @@ class ModelConfig:
     reset            what a spike does to the membrane potential: "zero" or "subtract"
     surrogate_gamma  sharpness of the surrogate gradient, positive float
 
-    Raises HybridnetError for a value outside these limits.
+    and the variants, see `docs/variants.md`:
+
+    modalities       what the network sees of a clip: any of iframe, motion and residual, in that order, joined by "+"
+    order            of temporal, local spatial and global spatial modelling: "T-LS-GS", "LS-T-GS" or "LS-GS-T"
+    stm              what models time: "full", "none", "common", "convlstm" or "fixed"
+    encoder          "unified", "separate" or "cross-attention"
+    mixer            whether there is a Multi-Modal Mixer, bool
+    skips            whether the mixer has its skip connections, bool
+    rrdb             whether there is a residual in residual dense block, bool
+    pooling          "average", or "class-token"
+    accumulate       whether P-frames are traced back to the I-frame, bool; for `preprocessing`, as is
+    subpel           how vectors become pixels: "trunc", or "float"
+
+    Raises HybridnetError for a value outside these limits, and for values that contradict each other.
     """
 
     classes: int
@@ -50,11 +65,23 @@ class ModelConfig:
     rrdb_growth: int = 248
     reset: Reset = "zero"
     surrogate_gamma: float = 10.0
+    modalities: Modalities = "iframe+motion+residual"
+    order: Order = "T-LS-GS"
+    stm: StmKind = "full"
+    encoder: EncoderKind = "unified"
+    mixer: bool = True
+    skips: bool = True
+    rrdb: bool = True
+    pooling: Pooling = "average"
+    accumulate: bool = True
+    subpel: Literal["trunc", "float"] = "trunc"
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(ModelConfig).items():
             if kind is int:
                 self._check_count(name, 2 if name == "stm_layers" else 1)
+            elif get_origin(kind) is Literal or kind is bool:
+                self._check_choice(name, get_args(kind) or (True, False))
         if self.short_side < self.size:
             raise HybridnetError(f"model config: short_side {self.short_side} must be at least size {self.size}")
         for whole, part in (("patch", "stm_stride"), ("dim", "heads")):
@@ -62,16 +89,41 @@ class ModelConfig:
                 raise HybridnetError(
                     f"model config: {whole} {getattr(self, whole)} must be a multiple of {part} {getattr(self, part)}"
                 )
-        if self.reset not in ("zero", "subtract"):
-            raise HybridnetError(f"model config: reset {self.reset!r} is not one of zero, subtract")
         gamma = self.surrogate_gamma
         if type(gamma) not in (int, float) or not (math.isfinite(gamma) and gamma > 0):
             raise HybridnetError(f"model config: surrogate_gamma {gamma!r} must be a positive finite number")
+        check_together(self)
+
+    @property
+    def reads_iframe(self) -> bool:
+        """Whether the I-frame is among the modalities."""
+        return "iframe" in self.modalities.split("+")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The modalities that are streams of P-frames: motion, residual, both or none."""
+        return tuple(name for name in STREAMS if name in self.modalities.split("+"))
+
+    def preprocessing(self, triplets: int = Preprocessing.triplets) -> Preprocessing:
+        """How videos become what this model reads, in training and deployed; `triplets` clips of each at most."""
+        return Preprocessing(
+            size=self.size,
+            short_side=self.short_side,
+            steps=self.steps,
+            triplets=triplets,
+            accumulate=self.accumulate,
+            subpel=self.subpel,
+        )
 
     def _check_count(self, name: str, low: int) -> None:
         value = getattr(self, name)
         if type(value) is not int or not low <= value <= COUNT_LIMIT:
             raise HybridnetError(f"model config: {name} {value!r} must be an integer of {low}..{COUNT_LIMIT}")
+
+    def _check_choice(self, name: str, known: tuple[object, ...]) -> None:
+        value = getattr(self, name)
+        if type(value) is not type(known[0]) or value not in known:
+            raise HybridnetError(f"model config: {name} {value!r} is not one of {', '.join(map(str, known))}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":

@@ -22,23 +22,25 @@ INITIAL_THRESHOLD = 0.5
 
 
 class ConvLIF(nn.Module):
-    """A 3x3 convolution into leaky integrate-and-fire neurons, or, if not spiking, into a readout's leaky integrators.
+    """A convolution into leaky integrate-and-fire neurons, or, if not spiking, into a readout's leaky integrators.
 
     name         of the layer in its stream
-    weight       float32 (Cout,Cin,3,3), real units
+    weight       float32 (Cout,Cin,kernel,kernel), real units
     leak_logit   scalar; leak = sigmoid(leak_logit) is the share of the potential kept per step
     threshold    scalar theta, real units; None for a readout
-    stride, padding   pixels, both axes
+    kernel, stride, padding   pixels, both axes
     input_limit  largest |input|: 127 for graded int8, 1 for spikes
     steps        longest run from rest for which a readout's potential is sure to stay within 131071 * 64
     reset        "zero" or "subtract"
     gamma        sharpness of the surrogate gradient
     gain         standard deviation of the initial weights times sqrt(weights per output channel)
+    fixed        leak and threshold stay as they start: buffers, not parameters
 
     Raises HybridnetError if there are too many weights per output channel for 24-bit potentials.
     """
 
-    threshold: nn.Parameter | None
+    leak_logit: Tensor
+    threshold: Tensor | None
 
     def __init__(
         self,
@@ -47,27 +49,37 @@ class ConvLIF(nn.Module):
         out_channels: int,
         *,
         steps: int,
+        kernel: int = KERNEL,
         stride: int = 1,
+        padding: int = KERNEL // 2,
         input_limit: int = 1,
         reset: Reset = "zero",
         gamma: float = 10.0,
         gain: float = 1.0,
         spiking: bool = True,
+        fixed: bool = False,
     ) -> None:
         super().__init__()
-        fan_in = in_channels * KERNEL * KERNEL
+        fan_in = in_channels * kernel * kernel
         check_fan_in(name, fan_in, input_limit, 1 if spiking else steps)
         self.name = name
         self.stride = stride
-        self.padding = KERNEL // 2
+        self.padding = padding
         self.input_limit = input_limit
         self.steps = steps
         self.reset = reset
         self.gamma = gamma
         self.spiking = spiking
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, KERNEL, KERNEL) * (gain * fan_in**-0.5))
-        self.leak_logit = nn.Parameter(torch.tensor(INITIAL_LEAK_LOGIT))
-        self.register_parameter("threshold", nn.Parameter(torch.tensor(INITIAL_THRESHOLD)) if spiking else None)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, kernel) * (gain * fan_in**-0.5))
+        self._hold("leak_logit", INITIAL_LEAK_LOGIT, fixed)
+        self._hold("threshold", INITIAL_THRESHOLD if spiking else None, fixed)
+
+    def _hold(self, name: str, value: float | None, fixed: bool) -> None:
+        number = None if value is None else torch.tensor(value)
+        if fixed:
+            self.register_buffer(name, number)
+        else:
+            self.register_parameter(name, None if number is None else nn.Parameter(number))
 
     def integers(self) -> LayerIntegers:
         """This layer's integers as tensors with gradients, from the parameters as they stand."""
@@ -75,7 +87,7 @@ class ConvLIF(nn.Module):
 
     def quantised(self) -> QuantisedLayer:
         """This layer's integers as plain numbers; HybridnetError if a parameter is not finite."""
-        for name, parameter in self.named_parameters():
+        for name, parameter in self.state_dict().items():
             if not parameter.isfinite().all():
                 raise HybridnetError(f"layer {self.name}: {name} is not finite; the training diverged, train it again")
         with torch.no_grad():

@@ -1,13 +1,16 @@
 """The Spiking Temporal Modulator (STM): a chain of ConvLIF layers and a readout over the P-frames of one GOP."""
 
+from functools import partial
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hybridnet.errors import HybridnetError
 from hybridnet.model.config import ModelConfig
+from hybridnet.model.front import FRONTS
 from hybridnet.model.neurons import ConvLIF
 from hybridnet.model.quantisation import INPUT_LIMIT, real_unit
 
@@ -19,29 +22,38 @@ class STM(nn.Module):
     """Turns T motion or residual frames into one map of analog membrane potentials (the paper's section 3.2).
 
     Layers "conv1", "conv2", ... spike, the last one, "readout", does not, so its potential is never cut by a reset
-    of its own. State is zeroed before every clip. `input_gain` scales the first layer's initial weights.
+    of its own. State is zeroed before every clip. `input_gain` scales the first layer's initial weights; leaks and
+    thresholds are learned unless they are `fixed`. An input may lack channels down to `fewest`: they count as zeros.
     """
 
-    def __init__(self, in_channels: int, config: ModelConfig, input_gain: float) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        config: ModelConfig,
+        input_gain: float,
+        *,
+        fixed: bool = False,
+        fewest: int | None = None,
+    ) -> None:
         super().__init__()
-        width, steps, reset = config.stm_channels, config.steps, config.reset
-        self.in_channels = in_channels
-        self.layers = nn.ModuleList()
-        for i in range(config.stm_layers - 1):
-            self.layers.append(
-                ConvLIF(
-                    f"conv{i + 1}",
-                    width if i else in_channels,
-                    width,
-                    steps=steps,
-                    stride=1 if i else config.stm_stride,
-                    input_limit=1 if i else INPUT_LIMIT,
-                    reset=reset,
-                    gain=SPIKING_GAIN if i else input_gain,
-                    gamma=config.surrogate_gamma,
-                )
-            )
-        self.layers.append(ConvLIF("readout", width, width, steps=steps, reset=reset, gain=READOUT_GAIN, spiking=False))
+        self.front = front = FRONTS[config.order](config, in_channels)
+        self.fewest = front.in_channels if fewest is None else fewest
+        width = front.channels
+        layer = partial(ConvLIF, steps=config.steps, reset=config.reset, gamma=config.surrogate_gamma, fixed=fixed)
+        first = layer(
+            "conv1",
+            front.in_channels,
+            width,
+            kernel=front.kernel,
+            stride=front.stride,
+            padding=front.padding,
+            input_limit=INPUT_LIMIT,
+            gain=input_gain,
+        )
+        self.layers = nn.ModuleList([first])
+        for i in range(2, config.stm_layers):
+            self.layers.append(layer(f"conv{i}", width, width, gain=SPIKING_GAIN))
+        self.layers.append(layer("readout", width, width, gain=READOUT_GAIN, spiking=False))
 
     @property
     def chain(self) -> list[ConvLIF]:
@@ -51,7 +63,7 @@ class STM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Readout potential after the last step, real units: float32 (N,C,h,w) = float32(v) * float32(scale / 64).
 
-        x is float32 (N,T,Cin,H,W) holding integers of -127..127, T at most the config's steps; HybridnetError for
+        x is float32 (N,T,C,H,W) holding integers of -127..127, T at most the config's steps; HybridnetError for
         anything else.
         """
         return self.run(x)[0]
@@ -76,18 +88,23 @@ class STM(nn.Module):
     def _steps_first(self, x: Tensor) -> Tensor:
         """(N,T,C,H,W), checked, to (T,N,C,H,W) in the memory format that suits convolutions."""
         self._check(x, "(N,T,C,H,W)")
+        x = self._widened(x)
         frames = x.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         return frames.unflatten(0, (x.shape[1], x.shape[0]))
 
+    def _widened(self, x: Tensor) -> Tensor:
+        """x (...,C,H,W) with all the channels and whole patches that the first layer reads."""
+        return self.front.whole(F.pad(x, (0, 0, 0, 0, 0, self.front.in_channels - x.shape[-3])))
+
     @torch.no_grad()
     def trace(self, x: Tensor) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """(name, spikes, v) of every layer for one clip x (T,Cin,H,W), as `forward` takes it.
+        """(name, spikes, v) of every layer for one clip x (T,C,H,W), as `forward` takes it.
 
         spikes is bool (T,C,h,w), all False for the readout; v is int32 (T,C,h,w), the potential after reset.
         """
         self._check(x, "(T,C,H,W)")
         recorded = []
-        x = x[:, None]
+        x = self._widened(x)[:, None]
         for layer in self.chain:
             x, potentials = layer.run(x)
             v = potentials[:, 0].int()
@@ -96,10 +113,9 @@ class STM(nn.Module):
         return recorded
 
     def _check(self, x: Tensor, form: str) -> None:
-        if x.ndim != form.count(",") + 1 or x.shape[-3] != self.in_channels or 0 in x.shape:
-            raise HybridnetError(
-                f"STM: input {tuple(x.shape)} must be {form} with {self.in_channels} channels, not empty"
-            )
+        channels = self.front.in_channels
+        if x.ndim != form.count(",") + 1 or not self.fewest <= x.shape[-3] <= channels or 0 in x.shape:
+            raise HybridnetError(f"STM: input {tuple(x.shape)} must be {form} with {channels} channels, not empty")
         limit = self.chain[-1].steps
         if x.shape[-4] > limit:
             raise HybridnetError(f"STM: input of {x.shape[-4]} steps exceeds the model config's {limit}; drop frames")

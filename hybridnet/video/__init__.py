@@ -8,6 +8,7 @@ from hybridnet.video.pictures import Damage, Survey
 from hybridnet.video.probe import VideoInfo, probe
 from hybridnet.video.reader import read_gops
 from hybridnet.video.sampling import (
+    STREAMS,
     Clip,
     Preprocessing,
     choose_gops,
@@ -20,6 +21,7 @@ from hybridnet.video.sampling import (
 from hybridnet.video.transcode import Recipe, transcode
 
 __all__ = [
+    "STREAMS",
     "Clip",
     "Damage",
     "Gop",

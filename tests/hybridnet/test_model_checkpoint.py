@@ -128,7 +128,7 @@ def test_bad_json_is_refused(path: Path, text: bytes) -> None:
         ({"labels": ...}, "keys model, schema, training must be labels, model, schema, training"),
         ({"extra": 1}, "keys extra, labels"),
         ({"model": 3}, "model must be an object"),
-        ({"model": {}}, "missing keys classes"),
+        ({"model": {}}, "missing keys accumulate, classes"),
         ({"training": []}, "training must be an object or null"),
     ],
 )

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from hybridnet.model.config import ModelConfig, preset
 from hybridnet.model.encoder import Encoder
-from hybridnet.model.mixer import RRDB, DenseBlock
 from hybridnet.model.network import HybridNet
+from hybridnet.model.rrdb import RRDB, DenseBlock
 from hybridnet.model.spatial import PatchEmbedding
 
 
@@ -56,7 +56,7 @@ def test_any_resolution_gives_logits(net: HybridNet, size: int) -> None:
 
 def test_forward_is_potentials_then_conventional(net: HybridNet) -> None:
     iframe, motion, residual = clip(2, 64)
-    potentials = net.potentials(motion, residual)
+    potentials = net.motion(motion), net.residual(residual)
     assert [p.shape for p in potentials] == [(2, 16, 32, 32)] * 2
     assert torch.equal(net(iframe, motion, residual), net.conventional(iframe, *potentials))
 
@@ -121,11 +121,11 @@ def test_patches_are_padded_at_the_right_and_the_bottom() -> None:
 
 
 def test_tokens_fold_back_where_they_came_from() -> None:
-    """With its blocks taken out, the encoder only adds positions and normalises each token."""
+    """With its transformer's blocks taken out, the encoder only adds positions and normalises each token."""
     config = small(size=48)
     torch.manual_seed(0)
     encoder = Encoder(config)
-    encoder.blocks = torch.nn.Sequential()
+    del encoder.transformer.stack[:-1]
     maps = tuple(torch.randn(2, config.dim, 3, 3) for _ in range(3))
     for i, found in enumerate(encoder(maps)):
         placed = maps[i] + encoder.space + encoder.modality[i]
@@ -159,7 +159,7 @@ def test_the_conventional_side_runs_in_onnx_runtime() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter deprecates parts of itself
         program = torch.onnx.export(
-            net.conventional, example, dynamic_shapes=tuple({0: batch} for _ in shapes), dynamo=True, verbose=False
+            net.conventional, example, dynamic_shapes=(tuple({0: batch} for _ in shapes),), dynamo=True, verbose=False
         )
         program.save(buffer)
     session = onnxruntime.InferenceSession(buffer.getvalue(), providers=["CPUExecutionProvider"])

@@ -63,7 +63,7 @@ def on_meta(config: ModelConfig) -> tuple[int, int]:
                 net(*clip)
             flops = counter.get_total_flops()
             for stm in (net.motion, net.residual):
-                spikes, _ = stm.layers[0].run(torch.zeros(config.steps, 1, stm.in_channels, *shape))
+                spikes, _ = stm.layers[0].run(torch.zeros(config.steps, 1, stm.front.in_channels, *shape))
                 for layer in stm.layers[1:]:
                     with FlopCounterMode(display=False) as counter:
                         layer.run(spikes)

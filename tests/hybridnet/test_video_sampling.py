@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -135,6 +135,38 @@ def test_resampled_crop_against_loops(height: int, width: int, short_side: int, 
                     assert clip.motion[t, c, y, x] == truncated(Fraction(max(-15, min(15, moved)) * 127, 15))
 
 
+@pytest.mark.parametrize(("short_side", "limit"), [(16, 20), (11, 20), (40, 3)])
+def test_motion_in_fractions_of_a_pixel_is_rounded_once(short_side: int, limit: int) -> None:
+    rng = np.random.default_rng(8)
+    motion = rng.integers(-300, 301, (2, 16, 16, 2)) / np.float32(8)
+    motion[0, 0, 0] = 30000, -30000  # far out of any picture
+    gop = replace(random_gop(2, 16, 16), motion=motion)
+    clip = make_clip(gop, Preprocessing(size=short_side, short_side=short_side, steps=2, motion_limit=limit), 0)
+    assert clip.motion.dtype == np.int8
+    for y in range(short_side):
+        for x in range(short_side):
+            from_y, from_x = (2 * y + 1) * 16 // (2 * short_side), (2 * x + 1) * 16 // (2 * short_side)
+            for t, c in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                moved = Fraction(float(motion[t, from_y, from_x, c])) * Fraction(short_side, 16)
+                share = max(Fraction(-limit), min(Fraction(limit), moved)) * 127 / limit
+                rounded = int(abs(share) + Fraction(1, 2)) * (1 if share > 0 else -1)
+                assert clip.motion[t, c, y, x] == rounded
+
+
+@pytest.mark.parametrize("accumulate", [True, False])
+@pytest.mark.parametrize("subpel", ["trunc", "float"])
+def test_clips_are_made_of_what_the_reader_was_asked_for(mpeg4_video: Path, accumulate: bool, subpel: str) -> None:
+    preprocessing = Preprocessing(70, 70, steps=5, triplets=1, motion_limit=4, accumulate=accumulate, subpel=subpel)
+    clip = next(sample_clips(mpeg4_video, preprocessing))
+    gop = next(read_gops(mpeg4_video, gops=[clip.gop], max_p=5, accumulate=accumulate, subpel=subpel))
+    crop = (slice(None), slice(None), slice(10, 80))
+    np.testing.assert_array_equal(clip.residual, gop.residual[crop].transpose(0, 3, 1, 2).clip(-127, 127))
+    share = gop.motion[crop].transpose(0, 3, 1, 2).clip(-4, 4) * (127 / 4)
+    whole = np.trunc(share) if subpel == "trunc" else np.sign(share) * np.floor(abs(share) + 0.5)
+    np.testing.assert_array_equal(clip.motion, whole)
+    assert clip.motion.any()
+
+
 def test_gop_with_too_few_p_frames() -> None:
     with pytest.raises(VideoError, match="GOP 6: 3 P-frames decoded but a clip takes 11"):
         make_clip(random_gop(3, 16, 16), Preprocessing(size=16, short_side=16), 6)
@@ -192,7 +224,8 @@ def test_codec_without_vectors_is_named_before_its_length(moving_texture: Frames
 
 def test_preprocessing_round_trips_through_json() -> None:
     preprocessing = Preprocessing(size=224, short_side=256)
-    assert asdict(preprocessing) == {"size": 224, "short_side": 256, "steps": 11, "triplets": 8, "motion_limit": 20}
+    usual = {"steps": 11, "triplets": 8, "motion_limit": 20, "accumulate": True, "subpel": "trunc"}
+    assert asdict(preprocessing) == {"size": 224, "short_side": 256} | usual
     assert Preprocessing(**json.loads(json.dumps(asdict(preprocessing)))) == preprocessing
 
 
@@ -206,6 +239,8 @@ def test_preprocessing_round_trips_through_json() -> None:
         ({"motion_limit": 20.5}, "motion_limit 20.5"),
         ({"short_side": "64"}, "short_side '64'"),
         ({"steps": True}, "steps True"),
+        ({"accumulate": 1}, "accumulate 1 must be true or false"),
+        ({"subpel": "half"}, "subpel 'half' is not one of trunc, float"),
     ],
 )
 def test_preprocessing_refuses(changes: dict, message: str) -> None:
