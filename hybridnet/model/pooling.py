@@ -33,7 +33,7 @@ class ClassToken(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N,C,h,w) to (N,C)."""
         places = features.flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.token.expand(len(places), -1, -1), places], dim=1)
+        tokens = torch.cat([self.token.expand(places.shape[0], -1, -1), places], dim=1)
         return self.norm(self.block(tokens)[:, 0])
 
 

@@ -1,6 +1,6 @@
 """Real video files, written with PyAV once a session."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +13,17 @@ RATE = 25
 OPTIONS = {"libx264": {"sc_threshold": "0", "refs": "1"}} | {
     codec: {"sc_threshold": "1000000000"} for codec in ("mpeg4", "mpeg2video", "flv", "msmpeg4", "wmv2")
 }
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For tensors too small to share: threads that wait for each other only slow a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 import onnxruntime
@@ -16,6 +15,8 @@ from hybridnet.model.encoder import Encoder
 from hybridnet.model.network import HybridNet
 from hybridnet.model.rrdb import RRDB, DenseBlock
 from hybridnet.model.spatial import PatchEmbedding
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(**changes: object) -> ModelConfig:
@@ -30,15 +31,6 @@ def clip(batch: int, size: int, steps: int = 3) -> tuple[torch.Tensor, torch.Ten
     motion = torch.randint(-60, 61, (batch, steps, 2, size, size), generator=generator)
     residual = torch.randint(-60, 61, (batch, steps, 3, size, size), generator=generator)
     return iframe.float(), motion.float(), residual.float()
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """These tensors are too small to share: threads that wait for each other only slow a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

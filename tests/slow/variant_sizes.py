@@ -1,0 +1,51 @@
+"""Print the table of docs/variants.md: parameters and multiply-accumulates of the presets with one key changed.
+
+python tests/slow/variant_sizes.py
+"""
+
+import dataclasses
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from hybridnet.model.config import ModelConfig, preset
+from hybridnet.model.network import HybridNet
+
+PRESETS = {"tiny": 15, "base": 101}  # with so many classes
+VARIANTS: list[dict[str, object]] = [
+    {},
+    {"modalities": "iframe+motion"},
+    {"modalities": "iframe+residual"},
+    {"modalities": "motion+residual"},
+    {"order": "LS-T-GS"},
+    {"order": "LS-GS-T"},
+    {"encoder": "separate"},
+    {"encoder": "cross-attention"},
+    {"stm": "none"},
+    {"stm": "common"},
+    {"stm": "convlstm"},
+    {"mixer": False},
+    {"skips": False},
+    {"rrdb": False},
+    {"pooling": "class-token"},
+]
+
+
+def size_of(config: ModelConfig) -> tuple[int, int]:
+    """(parameters, multiply-accumulates of one triplet, STMs as ordinary convolutions), on the meta device."""
+    shape = (config.size, config.size)
+    with torch.device("meta"), torch.no_grad():
+        net = HybridNet(config).eval()
+        clip = torch.zeros(1, 3, *shape), *(torch.zeros(1, config.steps, n, *shape) for n in (2, 3))
+        with FlopCounterMode(display=False) as counter:
+            net(*clip)
+    return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
+
+
+for variant in VARIANTS:
+    cells = []
+    for name, classes in PRESETS.items():
+        parameters, macs = size_of(dataclasses.replace(preset(name, classes), **variant))
+        cells.append(f"{parameters / 1e6:.2f} M, {macs / 1e9:.2f} G")
+    row = ", ".join(f"`{key}` {value}" for key, value in variant.items()) or "the paper's"
+    print(f"| {row} | {' | '.join(cells)} |")
