@@ -143,14 +143,15 @@ def _look(
 @torch.no_grad()
 def _run_model(form: str, checkpoint: Checkpoint, runtime: Runtime, clip: Clip) -> tuple[np.ndarray, dict[str, Trace]]:
     """Logits float32 (classes,) of one clip from torch, and the traces of its streams."""
-    potentials, traces = [], {}
+    inputs, traces = [], {}
+    if checkpoint.model.config.reads_iframe:
+        inputs.append(torch.from_numpy(clip.iframe.astype(np.float32))[None])
     for stream, stm in streams(checkpoint.model).items():
         x = getattr(clip, stream)
         potential, spikes = _run_stm(form, stm, torch.from_numpy(x.astype(np.float32))[None])
-        potentials.append(potential)
+        inputs.append(potential)
         traces[stream] = _trace(runtime.bundle.graphs[stream], x, [layer[:, 0].numpy() for layer in spikes])
-    iframe = torch.from_numpy(clip.iframe.astype(np.float32))[None]
-    return checkpoint.model.conventional(iframe, *potentials)[0].numpy(), traces
+    return checkpoint.model.conventional(*inputs)[0].numpy(), traces
 
 
 def _run_stm(form: str, stm: STM, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -185,10 +186,10 @@ def _score(labels: np.ndarray, videos: Sequence[tuple[np.ndarray, VideoWork]], r
 
 def _check_bundle(checkpoint: Checkpoint, runtime: Runtime) -> None:
     manifest, config = runtime.bundle.manifest, checkpoint.model.config
-    wanted = manifest.preprocessing
-    found = (config.size, config.short_side, config.steps)
-    if manifest.labels != checkpoint.labels or found != (wanted.size, wanted.short_side, wanted.steps):
+    wanted = (checkpoint.labels, config.preprocessing(manifest.preprocessing.triplets), config.reads_iframe)
+    found = (manifest.labels, manifest.preprocessing, manifest.iframe)
+    if found != wanted or tuple(runtime.bundle.graphs) != config.streams:
         raise BundleError(
-            f"{runtime.bundle.path}: is of another model than the checkpoint (labels, size, short_side or steps "
+            f"{runtime.bundle.path}: is of another model than the checkpoint (labels, preprocessing or modalities "
             "differ); export the checkpoint again"
         )

@@ -8,7 +8,7 @@ what it was made of and appears whole, so a killed run goes on where it was, and
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def _name(video: Path, preprocessing: Preprocessing) -> str:
         facts = video.stat()
     except OSError:
         return ""
-    kept = [preprocessing.short_side, preprocessing.steps, preprocessing.triplets, preprocessing.motion_limit]
+    kept = {name: value for name, value in asdict(preprocessing).items() if name != "size"}  # pictures are kept whole
     key = json.dumps([FORM, str(video.absolute()), facts.st_size, facts.st_mtime_ns, kept])
     return hashlib.sha256(key.encode()).hexdigest()[:32] + ".npy"
 

@@ -188,8 +188,7 @@ class TrainConfig:
 
     def preprocessing(self) -> Preprocessing:
         """How the videos become clips."""
-        model = self.model_config(classes=2)
-        return Preprocessing(model.size, model.short_side, model.steps, self.data.triplets)
+        return self.model_config(classes=2).preprocessing(self.data.triplets)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, by section."""

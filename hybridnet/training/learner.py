@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybridnet.model.network import HybridNet
+from hybridnet.model.temporal import STM
 from hybridnet.training.batches import Batch
 from hybridnet.training.config import OptimiserConfig
 from hybridnet.training.synops import over_budget, spikes_by_place, synaptic_operations
@@ -17,7 +18,7 @@ TOP = 5
 
 
 class Outcome(NamedTuple):
-    """Of one batch: n videos, N clips, S streams.
+    """Of one batch: n videos, N clips, S streams that spike, which are all of the model's or none.
 
     logits   (n,classes), the mean over each video's clips
     synops   float64 (N,S), synaptic operations
@@ -38,16 +39,16 @@ class Learner(nn.Module):
 
     def forward(self, iframe: Tensor, motion: Tensor, residual: Tensor, clips: Sequence[int]) -> Outcome:
         """The outcome of a `Batch`'s clips."""
-        potentials, synops, fired, neurons = [], [], [], 0
-        for stm, x in ((self.model.motion, motion), (self.model.residual, residual)):
-            potential, spikes = stm.run(x)
-            potentials.append(potential)
-            by_place = spikes_by_place(spikes)
-            synops.append(synaptic_operations(stm, by_place))
-            fired += [layer.detach().sum() for layer in by_place]
-            neurons += sum(map(Tensor.numel, spikes))
-        logits = _means(self.model.conventional(iframe, *potentials), clips)
-        return Outcome(logits, torch.stack(synops, dim=1), torch.stack(fired).sum() / neurons)
+        logits, spikes = self.model.run(iframe, motion, residual)
+        synops = logits.new_zeros(len(logits), 0, dtype=torch.float64)
+        fired, neurons = logits.new_zeros(()), 0
+        for stream, stm in self.model.modulators.items():
+            if isinstance(stm, STM):
+                by_place = spikes_by_place(spikes[stream])
+                synops = torch.cat([synops, synaptic_operations(stm, by_place)[:, None]], dim=1)
+                fired = fired + sum(layer.detach().sum() for layer in by_place)
+                neurons += sum(map(Tensor.numel, spikes[stream]))
+        return Outcome(_means(logits, clips), synops, fired / max(neurons, 1))
 
     def predict(self, batch: Batch) -> Tensor:
         """Only the logits of a batch's videos."""
@@ -59,9 +60,9 @@ def _means(logits: Tensor, clips: Sequence[int]) -> Tensor:
 
 
 def loss_of(outcome: Outcome, labels: Tensor, budget: float, weight: float) -> tuple[Tensor, Tensor]:
-    """(cross-entropy, regulariser): what is minimised is their sum; the second is 0 for a budget of 0."""
+    """(cross-entropy, regulariser): what is minimised is their sum; the second is 0 for no budget or no spikes."""
     cross_entropy = F.cross_entropy(outcome.logits, labels)
-    if not budget:
+    if not budget or not outcome.synops.numel():
         return cross_entropy, torch.zeros_like(cross_entropy)
     return cross_entropy, (weight * over_budget(outcome.synops, budget)).to(cross_entropy.dtype)
 

@@ -184,7 +184,8 @@ class _Training:
         self.fabric.backward(loss + penalty)
         self.stepper.step()
         videos, clips = len(batch.labels), sum(batch.clips)
-        motion, residual = outcome.synops.detach().sum(dim=0).tolist()
+        totals = outcome.synops.detach().sum(dim=0).tolist()  # of no stream, where nothing spikes
+        synops = dict(zip(self.learner.model.config.streams, totals, strict=False))
         _add(
             self.sums,
             videos=videos,
@@ -193,8 +194,8 @@ class _Training:
             penalty=penalty.item() * videos,
             right=count_right(outcome.logits, batch.labels, 1),
             spike_rate=outcome.spikes.item() * clips,
-            motion_synops=motion,
-            residual_synops=residual,
+            motion_synops=synops.get("motion", 0.0),
+            residual_synops=synops.get("residual", 0.0),
         )
 
     @torch.no_grad()

@@ -56,7 +56,7 @@ def step(learner: Learner, optimiser: torch.optim.Optimizer, load: Callable[[], 
     batch = load()
     mark()
     model = learner.model
-    potentials = model.potentials(batch.motion, batch.residual)
+    potentials = [model.modulators[stream](getattr(batch, stream)) for stream in model.config.streams]
     mark()
     logits = model.conventional(batch.iframe, *potentials)
     loss = torch.nn.functional.cross_entropy(logits, batch.labels)

@@ -73,7 +73,7 @@ def test_fixed_leaks_and_thresholds_are_those_an_stm_starts_with() -> None:
 
 
 def test_patches_first_is_the_patch_embedding_before_neurons() -> None:
-    """The first layer's currents are those of a convolution over whole patches, the picture's edge filled with zeros."""
+    """The first layer's currents are those of a convolution over whole patches, the last filled up with zeros."""
     torch.manual_seed(0)
     stm = HybridNet(small(order="LS-T-GS")).modulators["motion"]
     x = frames(2, size=40)  # two and a half patches

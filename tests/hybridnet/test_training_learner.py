@@ -12,7 +12,7 @@ from hybridnet.model.network import HybridNet
 from hybridnet.model.temporal import STM
 from hybridnet.training.batches import draw_gops, epoch_order
 from hybridnet.training.config import DataConfig, OptimiserConfig, RunConfig, TrainConfig
-from hybridnet.training.learner import count_right, learning_rate, make_optimiser
+from hybridnet.training.learner import Learner, count_right, learning_rate, loss_of, make_optimiser
 from hybridnet.training.synops import over_budget, spikes_by_place, synaptic_operations
 
 
@@ -71,6 +71,38 @@ def test_the_regulariser_alone_makes_fewer_spikes() -> None:
         over_budget(synops[:, None], counts[0] / 4).backward()
         optimiser.step()
     assert counts[-1] < 1.05 * counts[0] / 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "streams"),
+    [
+        ({}, ["motion", "residual"]),
+        ({"modalities": "iframe+residual", "order": "LS-T-GS"}, ["residual"]),
+        ({"stm": "common", "order": "LS-GS-T"}, ["motion", "residual"]),
+        ({"stm": "convlstm"}, []),
+        ({"modalities": "iframe"}, []),
+    ],
+)
+def test_a_batch_of_any_variant(changes: dict[str, object], streams: list[str]) -> None:
+    """Two videos of one and two clips: the operations of each stream that spikes, and a loss with a gradient."""
+    torch.manual_seed(0)
+    model = HybridNet(small(**changes))
+    clip = torch.randint(0, 256, (3, 3, 16, 16)).float()
+    motion = torch.randint(-127, 128, (3, 4, 2, 16, 16)).float()
+    residual = torch.randint(-127, 128, (3, 4, 3, 16, 16)).float()
+    outcome = Learner(model)(clip, motion, residual, (1, 2))
+    logits, spikes = model.run(clip, motion, residual)
+    torch.testing.assert_close(outcome.logits, torch.stack([logits[0], logits[1:].mean(dim=0)]))
+    for stream, found in zip(streams, outcome.synops.T.tolist(), strict=True):
+        layers = [by_hand(layer, layer.shape[2]) for layer in spikes[stream]]
+        assert found == [sum(parts) for parts in zip(*layers, strict=True)]
+    sent = [layer for stream in streams for layer in spikes[stream]]
+    share = sum(int(layer.sum()) for layer in sent) / sum(layer.numel() for layer in sent) if sent else 0
+    assert outcome.spikes.item() == pytest.approx(share)
+    loss, penalty = loss_of(outcome, torch.tensor([0, 1]), budget=10.0, weight=0.1)
+    assert (penalty.item() > 0) == bool(streams)
+    (loss + penalty).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("segments", [1, 3])
