@@ -9,7 +9,7 @@ STOCK := .venv310
 PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: demo test bench bench-engine bench-lava base stock-lava lint format lava clean
+.PHONY: demo test bench bench-engine bench-lava base sizes stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -32,6 +32,9 @@ bench-lava: $(READY)
 # Slow checks; what they printed is recorded in docs/.
 base: $(READY)
 	@$(BIN)/python tests/slow/base_bundle.py
+
+sizes: $(READY)
+	@$(BIN)/python tests/slow/variant_sizes.py
 
 # The demo's bundle in the hands of a stock Lava user.
 stock-lava: $(READY) $(STOCK)/.ready

@@ -58,7 +58,7 @@ def test_a_variant_is_deployed(
     bundle = export_bundle(checkpoint, tmp_path / "net.bundle")
     checks = list(verify_bundle(bundle, backends=["integer"]))
     assert all(check.passed for check in checks), checks
-    assert len(checks) == 2 + len(nets)
+    assert len(checks) == 3 + len(nets)  # hashes, processes and the conventional side besides
     assert sorted(path.name for path in bundle.glob("*.net")) == nets
     session = onnxruntime.InferenceSession(str(bundle / "conventional.onnx"))
     wanted_inputs = inputs or ["iframe", "motion_potential", "residual_potential"]

@@ -1,6 +1,6 @@
 """Print the table of docs/variants.md: parameters and multiply-accumulates of the presets with one key changed.
 
-python tests/slow/variant_sizes.py
+make sizes    # or: python tests/slow/variant_sizes.py
 """
 
 import dataclasses
