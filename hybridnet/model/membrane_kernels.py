@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numba import njit
 
+from hybridnet.compiled import njit
 from hybridnet.spiking import POTENTIAL_LIMIT, POTENTIAL_UNITS
 
 BLOCK = 1024  # neurons; what a block works on stays in the first-level cache
@@ -41,7 +41,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "membrane")
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fire(sums, keep, bar, subtract, pre, spikes, first, end):
     """Spiking neurons: fill spikes, and pre unless it is empty; keep and bar are float64."""
     steps, neurons = sums.shape
@@ -63,7 +63,7 @@ def fire(sums, keep, bar, subtract, pre, spikes, first, end):
                 v[i] = left if v[i] > bar else v[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def fire_backward(pre, keep, bar, unit, gamma, subtract, from_spikes, grad, sums, first, end):
     """Fill grad (of the input sums) and, per block, sums[block] = (of keep, of bar); all numbers are float32."""
     zero, one, units = np.float32(0), np.float32(1), np.float32(POTENTIAL_UNITS)
@@ -96,7 +96,7 @@ def fire_backward(pre, keep, bar, unit, gamma, subtract, from_spikes, grad, sums
             sums[block, 1] += to_bar[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def settle(sums, keep, last, slope, first, end):
     """A readout: fill last, the potential after the last step, and slope, its derivative by keep (float64)."""
     steps, neurons = sums.shape

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from hybridnet.compiled import njit
 from hybridnet.video import nearest_indices
 from hybridnet.video.sampling import INPUT_LIMIT
 
@@ -70,7 +70,7 @@ def _motion_tables(side: int, size: int, mirrored: bool) -> np.ndarray:
     return np.stack([-scaled if mirrored else scaled, scaled]).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gather(source, rows, columns, tables, target):
     """target[t,y,x,c] = tables[c,source[t,c,rows[y],columns[x]]]."""
     steps, height, width, channels = target.shape
