@@ -10,12 +10,16 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 
 class _Cache(FunctionCache):
     def load_overload(self, signature: Any, context: Any) -> Any:
+        # numba would first import all that it can compile, a third of a process's start; what is compiled needs its
+        # memory manager alone.
+        rtsys.initialize(context)
         with suppress(OSError):
-            return super().load_overload(signature, context)
+            return self._load_overload(signature, context)
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with suppress(OSError):
