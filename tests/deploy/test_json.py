@@ -35,6 +35,8 @@ FAILING = {
     "run": ["none", "none.avi"],
     "prepare": ["none.mp4", "-o", "cache"],
     "inspect": ["none"],
+    "train": ["none.toml"],
+    "evaluate": ["none.safetensors", "none"],
 }
 
 
