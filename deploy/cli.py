@@ -18,6 +18,7 @@ from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
+from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.predict_view import predict_videos
 from deploy.prepare_view import inspect_cache, is_cache, prepare_videos
 from deploy.recording import Kind
@@ -236,17 +237,30 @@ def _recipe_option(name: str, text: str) -> Any:
 
 @app.command()
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Videos of any kind, or folders of them.")],
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SRC...", help="Videos or folders of them; or rendered-mocap.")
+    ],
     cache: Annotated[Path, typer.Option("-o", "--out", metavar="CACHE", help="The folder to fill, or to go on with.")],
     width: Annotated[int, _recipe_option("width", "Pixels.")] = Recipe.width,
     height: Annotated[int, _recipe_option("height", "Pixels; the aspect is not kept.")] = Recipe.height,
     gop: Annotated[int, _recipe_option("gop", "Frames of a GOP.")] = Recipe.gop,
     quality: Annotated[int, _recipe_option("quality", "MPEG-4's quantiser, 1 is best.")] = Recipe.quality,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one a core if left out.")] = None,
+    train: Annotated[int | None, typer.Option(min=1, help=f"Of rendered-mocap: clips a class, {TRAIN}.")] = None,
+    test: Annotated[int | None, typer.Option(min=1, help=f"Of rendered-mocap: clips a class, {TEST}.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Transcode videos of any kind into a cache of MPEG-4 with regular GOPs; can be stopped and gone on with."""
-    prepare_videos(sources, cache, Recipe(width, height, gop, quality), workers or usable_cores(), as_json)
+    """Transcode videos of any kind into a cache of MPEG-4 with regular GOPs; can be stopped and gone on with.
+
+    The source `rendered-mocap` is a data set that is made, not read: 15 classes of captured motion, rendered.
+    """
+    recipe, workers = Recipe(width, height, gop, quality), workers or usable_cores()
+    if sources == [RENDERED_MOCAP] and not RENDERED_MOCAP.exists():
+        make_mocap(cache, train, test, recipe, workers, as_json)
+    elif train or test:
+        raise VideoError("--train and --test: belong to rendered-mocap, not to videos; leave them out")
+    else:
+        prepare_videos(sources, cache, recipe, workers, as_json)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from hybridnet.errors import BackendError
 PARTS = (
     ("run, simulate, energy", ("numpy", "numba", "av", "h5py", "onnxruntime", "typer"), "pip install hybridnet"),
     ("train", ("torch", "safetensors", "lightning-fabric", "matplotlib"), "pip install 'hybridnet[train]'"),
+    ("prepare rendered-mocap", ("pybullet", "scikit-image", "pillow"), "pip install 'hybridnet[mocap]'"),
     ("export", ("torch", "safetensors", "onnx", "onnxscript"), "pip install 'hybridnet[export]'"),
     (
         "simulate --backend lava",

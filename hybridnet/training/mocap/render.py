@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pybullet
 import pybullet_data
-from encode import FPS, GOP_SIZE
-from motion import HINGES, POSITION, QUATERNIONS, Motion, mirror, pose_at, read_motion
 from PIL import Image
-from recipe import Recipe
-from scenes import background, view
+
+from hybridnet.training.mocap.encode import FPS, GOP_SIZE
+from hybridnet.training.mocap.motion import HINGES, POSITION, QUATERNIONS, Motion, mirror, pose_at, read_motion
+from hybridnet.training.mocap.recipe import Recipe
+from hybridnet.training.mocap.scenes import background, view
 
 SIZE = 128  # pixels, both ways
 FRAMES = 3 * GOP_SIZE

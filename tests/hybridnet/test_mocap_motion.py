@@ -1,35 +1,20 @@
-"""The shipped rendered-mocap clips, and the generator's motion and recipe modules, which need no pybullet."""
+"""The shipped rendered-mocap clips, and the motion and recipe modules of their making, which need no pybullet."""
 
 import hashlib
-import importlib.util
 import json
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 
 import av
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-CLIPS = EXAMPLES / "clips"
+from hybridnet.training.mocap import encode as encoder
+from hybridnet.training.mocap import motion, recipe
+
+CLIPS = Path(__file__).resolve().parents[2] / "examples" / "clips"
 NAMES = sorted(path.name for path in CLIPS.glob("*.avi"))
 I_FRAME, P_FRAME = 1, 2
-
-
-def load(name: str) -> ModuleType:
-    """One of the generator's scripts as a module, without putting its folder on sys.path."""
-    spec = importlib.util.spec_from_file_location(f"rendered_mocap_{name}", EXAMPLES / "rendered_mocap" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-motion = load("motion")
-recipe = load("recipe")
-encoder = load("encode")
 
 
 @pytest.fixture(scope="module")
