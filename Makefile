@@ -9,7 +9,7 @@ STOCK := .venv310
 PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: demo test bench bench-engine bench-lava base sizes stock-lava lint format lava clean
+.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -36,6 +36,11 @@ base: $(READY)
 sizes: $(READY)
 	@$(BIN)/python tests/slow/variant_sizes.py
 
+# Makes rendered mocap in mocap/ and writes the baselines' table into the document.
+benchmark-baselines: $(READY)
+	@$(BIN)/hybridnet prepare rendered-mocap -o mocap
+	@$(BIN)/python tests/slow/benchmark_baselines.py mocap --write docs/benchmark.md
+
 # The demo's bundle in the hands of a stock Lava user.
 stock-lava: $(READY) $(STOCK)/.ready
 	@test -d demo/tiny.bundle || { mkdir -p demo && \
@@ -58,7 +63,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(STOCK) demo build dist *.egg-info
+	rm -rf $(VENV) $(STOCK) demo mocap build dist *.egg-info
 
 lava: $(READY)
 
