@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from deploy.partition import streams
-from deploy.runtime import Runtime, damage_line, use_clips
+from deploy.runtime import Runtime, use_clips
 from deploy.work import Tally, VideoWork
 from hardware import Target, estimate_energy
 from hybridnet.errors import BundleError, VideoError
@@ -118,7 +118,6 @@ def _look(
     checkpoint: Checkpoint, runtime: Runtime, video: Path, tell: Callable[[str], None]
 ) -> dict[str, tuple[np.ndarray, VideoWork]]:
     """The mean logits and the work of one video, by form."""
-    damaged: list[int] = []
 
     def run(clips: Iterator[Clip]) -> dict[str, tuple[np.ndarray, VideoWork]]:
         tallies = {form: Tally(runtime.bundle) for form in FORMS}
@@ -131,12 +130,9 @@ def _look(
                 for form, (of_clip, traces) in found.items():
                     logits[form].append(of_clip)
                     tallies[form].add(traces)
-                damaged.extend([clip.gop] if clip.corrupt else [])
         return {form: (np.mean(logits[form], axis=0), tallies[form].result()) for form in FORMS}
 
     found, _ = use_clips(video, runtime.bundle.manifest.preprocessing, run, tell)
-    if damaged:
-        tell(damage_line(video, damaged))
     return found
 
 

@@ -24,6 +24,7 @@ from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import disk_errors
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
+from hybridnet.video.pictures import is_cut
 from simulators import open_simulator, require_backend
 
 REGIME = "paper-45nm"
@@ -95,7 +96,7 @@ class Runtime:
         for an unknown regime. Clips are simulated in parallel, one for each processor, while others are read and
         classified; no more are held than one above that, so memory does not grow with the video.
         """
-        watch, damaged = _Stopwatch(), list[int]()
+        watch = _Stopwatch()
 
         def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
             logits, tally = [], Tally(self.bundle)
@@ -109,12 +110,9 @@ class Runtime:
                     with watch("conventional"):
                         logits.append(self.classify(clip, potentials))
                     tally.add(traces)
-                    damaged.extend([clip.gop] if clip.corrupt else [])
             return np.asarray(logits).mean(axis=0), tally.result()
 
         (mean, work), transcoded = use_clips(video, self.bundle.manifest.preprocessing, run, tell)
-        if damaged and tell:
-            tell(damage_line(video, damaged))
         order = np.argsort(-mean, kind="stable")
         return Prediction(
             labels=tuple(self.bundle.manifest.labels[i] for i in order),
@@ -196,20 +194,31 @@ def use_clips(
     """What `use` makes of a video's clips, and whether they are those of a copy that was transcoded in memory.
 
     Where the video needs a transcode, be it found out in its middle, `use` starts over with all the clips of the copy,
-    and what it made of the video's own is dropped. `tell`, if given, is then called with the line that says so, and
-    with one that says what is damaged.
+    and what it made of the video's own is dropped. `tell`, if given, is then called with the line that says so, and of
+    either with one that says what is damaged.
+
     Raises what `sample_clips` and `transcode` raise, and VideoError for a video shorter than a clip.
     """
+    damaged: list[int] = []
+
+    def noted(clip: Clip) -> Clip:
+        damaged.extend([clip.gop] if clip.corrupt else [])
+        return clip
+
     try:
-        return use(sample_clips(video, preprocessing)), False
+        result = use(map(noted, sample_clips(video, preprocessing)))
+        if tell and (damaged or is_cut(video)):
+            tell(_damage_line(video, damaged))
+        return result, False
     except TranscodeNeeded as error:
         reason = str(error).removeprefix(f"{video}: ").partition(";")[0]
     return use(_transcoded_clips(video, preprocessing, reason, tell)), True
 
 
-def damage_line(video: str | Path, gops: Sequence[int]) -> str:
-    """What is said of a video whose GOPs of these indices are damaged."""
-    return f"{video}: damaged in GOP {', '.join(map(str, gops))}; used as far as it decodes"
+def _damage_line(video: str | Path, gops: Sequence[int]) -> str:
+    """What is said of a video that breaks off or whose GOPs of these indices are damaged."""
+    where = f" in GOP {', '.join(map(str, gops))}" if gops else ""
+    return f"{video}: damaged{where}{' (the file breaks off)' if is_cut(video) else ''}; used as far as it decodes"
 
 
 def transcoding_recipe(preprocessing: Preprocessing) -> Recipe:

@@ -9,7 +9,7 @@ from deploy.console import complain, print_json, progress, show
 from deploy.health import Checkup, LayerHealth, find_problems
 from deploy.health_view import health_dict, health_lines, health_table
 from deploy.recording import SIMULATED, Kind, record_traces
-from deploy.runtime import Runtime, damage_line, open_bundle, use_clips
+from deploy.runtime import Runtime, open_bundle, use_clips
 from deploy.sheet import require_matplotlib
 from deploy.trace_picture import draw_traces
 from deploy.work import Tally, VideoWork
@@ -58,7 +58,6 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
     if watch.png:
         require_matplotlib()
     runtime = open_bundle(folder, backend=backend)
-    damaged: list[int] = []
     with progress() as bar:
         task = bar.add_task(f"simulating {video.name} on {backend}", total=None)
 
@@ -66,14 +65,11 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
             for n, clip in enumerate(clips):
                 bar.update(task, description=f"simulating clip {n + 1} of {video.name} on {backend}")
                 yield clip
-                damaged.extend([clip.gop] if clip.corrupt else [])
 
         (work, health), transcoded = use_clips(
             video, runtime.bundle.manifest.preprocessing,
             lambda clips: _watch_clips(runtime, video, told(clips), watch), complain,
         )  # fmt: skip
-    if damaged:
-        complain(damage_line(video, damaged))
     spiking = [count for count in work.counts if count.part in runtime.bundle.graphs]
     findings = find_problems(health)
     if as_json:

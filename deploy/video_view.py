@@ -14,7 +14,7 @@ from hybridnet.errors import VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
 from hybridnet.video.pictures import is_cut
-from hybridnet.video.probe import REMEDY, open_video, require_motion_vectors, require_upright
+from hybridnet.video.probe import REMEDY, require_motion_vectors, require_upright
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 SAMPLING = Preprocessing(size=112, short_side=112)  # steps and triplets of the paper; the sizes play no part here
@@ -78,9 +78,7 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
 def examine_video(path: Path) -> VideoFacts:
     """Demux the whole video and decode the GOPs that would be sampled; VideoError if it cannot be opened at all."""
     info = probe(path)
-    container, _ = open_video(path)
-    with container:
-        cut = is_cut(path, container)
+    cut = is_cut(path)
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
     try:

@@ -16,7 +16,7 @@ class Gop:
     intra_share   float32 (P,): share of the picture's area that carried no motion vector (intra macroblocks), 0..1
     start         index of the I-frame in the video, counted in coded frames from the first key frame
     length        frames in the GOP, the I-frame included
-    corrupt       True if the decoder flagged any frame of it, or a packet gave no frame
+    corrupt       True if the decoder flagged any frame of it, a packet gave no frame, or the file breaks off in it
     """
 
     iframe: np.ndarray

@@ -71,7 +71,7 @@ class Pictures(Iterator[VideoFrame]):
         self._context = stream.codec_context
         self._context.thread_type, self._context.thread_count = "NONE", 1  # whoever has many videos has processes
         self._packets = self._shown = self._dropped = self._refused = self._flagged_packets = self._flagged = 0
-        self._cut = is_cut(source, container)
+        self._cut = is_cut(source)
         self._decoded = self._decode(source, container, stream)
 
     def __next__(self) -> VideoFrame:
@@ -111,11 +111,11 @@ class Pictures(Iterator[VideoFrame]):
             return []
 
 
-def is_cut(source: VideoSource, container: InputContainer) -> bool:
+def is_cut(source: VideoSource) -> bool:
     """Whether the file is shorter than an AVI's or Matroska's header says, which FFmpeg takes for its end."""
-    head = _head(source, 4096)
+    head, total = _head(source, 4096)
     if head[:4] == b"RIFF":
-        return container.size < 8 + int.from_bytes(head[4:8], "little")
+        return total < 8 + int.from_bytes(head[4:8], "little")
     at = head.find(SEGMENT)
     if head[:4] != EBML or at < 0 or len(head) < at + 12:
         return False
@@ -123,16 +123,17 @@ def is_cut(source: VideoSource, container: InputContainer) -> bool:
     length = 9 - head[at + 4].bit_length()
     unknown = (1 << 7 * length) - 1  # all ones, of a live stream
     size = int.from_bytes(head[at + 4 : at + 4 + length], "big") & unknown
-    return size != unknown and container.size < at + 4 + length + size
+    return size != unknown and total < at + 4 + length + size
 
 
-def _head(source: VideoSource, size: int) -> bytes:
-    """The first bytes of an open video's file."""
+def _head(source: VideoSource, size: int) -> tuple[bytes, int]:
+    """The first bytes of a video's file, and how many there are in all."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            return file.read(size)
+            return _head(file, size)
     place = source.tell()
+    total = source.seek(0, os.SEEK_END)
     source.seek(0)
     head = source.read(size)
     source.seek(place)
-    return head
+    return head, total

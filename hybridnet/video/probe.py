@@ -75,7 +75,8 @@ class PacketEntry:
 def probe(source: VideoSource) -> VideoInfo:
     """Count a video's packets and key packets; nothing is decoded and one packet is held at a time.
 
-    Raises VideoError if the path is missing or a folder, or holds no video.
+    Raises VideoError if the path is missing or a folder, or holds no video; TranscodeNeeded if the file breaks off
+    before its index does.
     """
     container, stream = open_video(source)
     with container:
@@ -180,7 +181,7 @@ def demux(
     index: Mapping[int, PacketEntry] | None = None,
     first: int = 0,
 ) -> Iterator[av.Packet]:
-    """The stream's packets in file order, one per coded frame; VideoError where the file breaks off.
+    """The stream's packets in file order, one per coded frame; TranscodeNeeded where the file breaks off.
 
     index   what `packet_index` made of the container, if the caller has it already
     first   number of the packet that comes next, for the error to count from
@@ -235,5 +236,5 @@ def packet_index(container: InputContainer, stream: VideoStream) -> dict[int, Pa
     return {position + header: PacketEntry(n, time, size, key) for n, (position, size, time, key) in coded}
 
 
-def _breaks_off(source: VideoSource, count: int, reason: str | None) -> VideoError:
-    return VideoError(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")
+def _breaks_off(source: VideoSource, count: int, reason: str | None) -> TranscodeNeeded:
+    return TranscodeNeeded(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")

@@ -22,6 +22,7 @@ from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.decoder import RgbRows, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
+from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import REMEDY, VideoSource, open_video, source_name
 from hybridnet.video.seeking import GopPackets, gop_packets
 from hybridnet.video.subpixel import SubpixelTracer
@@ -59,13 +60,14 @@ def read_gops(
 
     Packets before the first key packet are dropped (`probe(source).keyframes[0]` of them) and `Gop.start` counts from
     there, one frame a packet. Pictures are as stored: rotation metadata is not applied. Frames of damaged GOPs that
-    still decode are kept, and `Gop.positions` counts those. One thread; one GOP in memory.
+    still decode are kept, and `Gop.positions` counts those. Where an AVI or Matroska file is shorter than its header
+    says, its last GOP is damaged, however well it decodes. One thread; one GOP in memory.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for a GOP whose I-frame cannot be decoded, an index past the last GOP, or damage with `strict`. Raises
     TranscodeNeeded: at once for a codec without motion vectors; while iterating on a B-frame, a GOP that begins with
     another frame than an I-frame, a P-frame that may refer to another picture than the frame before or to its fields,
-    a change of size, or a video without key frame.
+    a change of size, a video without key frame, or a file that ends before its index does.
     """
     name = source_name(source)
     wanted = None if gops is None else _ascending(name, "gops", gops, 0)
@@ -151,6 +153,7 @@ class _GopReader:
         self._name = source_name(source)
         self._request = request
         self._decoder = vector_decoder(source, stream)
+        self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
         self._tracer: AnyTracer | None = None
@@ -175,7 +178,9 @@ class _GopReader:
                 ) from error
             with closing(self._predict(packets.index, head)) as predictions:
                 shares = self._trace(tracer, picture, zip(frames, predictions, strict=False), places, motion, residual)
-        if request.strict and self._decoder.corrupt:
+        length = packets.length()
+        corrupt = self._decoder.corrupt or (self._is_cut and packets.is_last)
+        if request.strict and corrupt:
             raise VideoError(
                 f"{self._name}: GOP {packets.index} is damaged; leave strict out to keep the frames that decode, "
                 f"or {REMEDY}"
@@ -187,8 +192,8 @@ class _GopReader:
             positions=np.array(places[: len(shares)], np.int32),
             intra_share=np.array(shares, np.float32),
             start=packets.start,
-            length=packets.length(),
-            corrupt=self._decoder.corrupt,
+            length=length,
+            corrupt=corrupt,
         )
 
     def _predict(self, index: int, head: list[av.Packet]) -> Generator[np.ndarray | None]:

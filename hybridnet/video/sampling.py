@@ -65,7 +65,7 @@ class Clip:
                pixel round(clip(D, -limit, limit) * 127 / limit), halves away from zero
     residual   int8 (T,3,S,S) RGB, -127..127: clip(R, -127, 127)
     gop        index of its GOP in the video
-    corrupt    True if the decoder flagged any frame of it
+    corrupt    True if its GOP is
     """
 
     iframe: np.ndarray

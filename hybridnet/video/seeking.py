@@ -16,17 +16,41 @@ from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.probe import REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
 
 
+class _FilePackets(Iterator[av.Packet]):
+    """All packets of a file, in sequence; `ended` once one was asked for in vain."""
+
+    def __init__(self, packets: Iterator[av.Packet]) -> None:
+        self.ended = False
+        self._packets = packets
+
+    def __next__(self) -> av.Packet:
+        try:
+            return next(self._packets)
+        except StopIteration:
+            self.ended = True
+            raise
+
+
 class GopPackets(Iterator[av.Packet]):
     """The packets of one GOP, counted as they are taken.
 
-    index   the GOP's place in the video
-    start   index of its I-frame, counted in packets from the first key packet, those that are lost included where the
-            container's index has them
+    index     the GOP's place in the video
+    start     index of its I-frame, counted in packets from the first key packet, those that are lost included where the
+              container's index has them
+    is_last   whether the file ends with it; known once `length` has been asked for
     """
 
-    def __init__(self, index: int, start: int, packets: Iterator[av.Packet], length: int | None = None) -> None:
+    def __init__(
+        self,
+        index: int,
+        start: int,
+        packets: Iterator[av.Packet],
+        length: int | None = None,
+        file: "_FilePackets | None" = None,
+    ) -> None:
         self.index = index
         self.start = start
+        self._file = file
         self._packets = packets
         self._length = length
         self._taken = 0
@@ -35,6 +59,10 @@ class GopPackets(Iterator[av.Packet]):
         packet = next(self._packets)
         self._taken += 1
         return packet
+
+    @property
+    def is_last(self) -> bool:
+        return self._file is not None and self._file.ended
 
     def length(self) -> int:
         """Packets in the whole GOP; passes over those that are left if nobody has counted them."""
@@ -56,7 +84,7 @@ def gop_packets(
 
     count   packets of a GOP that will be looked at, None for all: those of a jump are compared with the index
 
-    Raises VideoError where the file breaks off or for an index past the last GOP, TranscodeNeeded without a key frame.
+    Raises VideoError for an index past the last GOP, TranscodeNeeded where the file breaks off or without a key frame.
     """
     remaining = list(wanted or ())
     index = packet_index(container, stream)
@@ -81,13 +109,14 @@ def _scan(
     source: VideoSource, packets: Iterator[av.Packet], starts: Mapping[int | None, int], wanted: Sequence[int] | None
 ) -> Iterator[GopPackets]:
     start, index = 0, -1
-    for index, group in _split(packets):
+    file = _FilePackets(packets)
+    for index, group in _split(file):
         if index < 0:
             continue
         first = next(group)
         start = max(start, starts.get(first.pos, 0))
         group = chain([first], group)
-        gop = GopPackets(index, start, group)
+        gop = GopPackets(index, start, group, file=file)
         if wanted is None or index in wanted:
             yield gop
         start += gop.length()

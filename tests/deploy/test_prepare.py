@@ -273,6 +273,27 @@ def test_damage_is_said_and_counted(hybridnet: Command, clip: Path, tiny_bundle:
     assert again["videos"] == shown["videos"]
 
 
+def test_mp4_that_ends_before_its_index_is_transcoded_and_said(tmp_path: Path) -> None:
+    slow, video = encode(tmp_path / "slow.mp4", "mpeg4", 60, g="12"), tmp_path / "fast.mp4"
+    with av.open(str(slow)) as reading, av.open(str(video), "w", options={"movflags": "faststart"}) as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for packet in reading.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                writing.mux(packet)
+    with av.open(str(video)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    video.write_bytes(video.read_bytes()[: places[40]])
+    told: list[str] = []
+    taken, transcoded = use_clips(video, PREPROCESSING, lambda clips: [clip.gop for clip in clips], told.append)
+    assert (taken, transcoded) == ([0, 1, 2], True)
+    assert told == [
+        f"{video}: transcoded in memory to MPEG-4, 340x256, GOP 12 (damaged after packet 40 (the file ends before its "
+        "index does))",
+        f"{video}: damaged (the file breaks off); used as far as it decodes",
+    ]
+
+
 def test_damage_of_what_is_transcoded_in_memory_is_said(vp9: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.webm").write_bytes(vp9.read_bytes()[:-600])
     told: list[str] = []

@@ -96,3 +96,15 @@ def test_damage_is_told(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
     prediction = open_bundle(tiny_bundle).predict(path, tell=told.append)
     assert told == [f"{path}: damaged in GOP 1; used as far as it decodes"]
     assert prediction.clips == 3
+
+
+def test_a_file_that_breaks_off_is_told(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    with av.open(str(clip)) as container:
+        ends = [packet.pos + packet.size + packet.size % 2 for packet in container.demux(video=0) if packet.size]
+    path = tmp_path / "cut.avi"
+    for packets, words in ((36, "damaged in GOP 2 (the file"), (30, "damaged (the file")):
+        path.write_bytes(clip.read_bytes()[: ends[packets - 1]])
+        told: list[str] = []
+        prediction = open_bundle(tiny_bundle).predict(path, tell=told.append)
+        assert told == [f"{path}: {words} breaks off); used as far as it decodes"]
+        assert prediction.clips == packets // 12

@@ -67,11 +67,32 @@ def test_mp4_whose_packets_end_before_its_index(h264_video: Path, tmp_path: Path
     path.write_bytes(path.read_bytes()[:position])
     gops = read_gops(path)
     assert_same(next(gops), whole[0])
-    with pytest.raises(VideoError, match=r"damaged after packet 15 \(.*\); transcode it"):
+    with pytest.raises(TranscodeNeeded, match=r"damaged after packet 15 \(.*\); transcode it"):
         list(gops)
     with pytest.raises(VideoError, match="damaged after packet 15"):
         probe(path)
     assert_same(next(read_gops(path, gops=[0])), whole[0])
+
+
+@pytest.mark.parametrize("name", ["cut.avi", "cut.mkv"])
+def test_file_cut_between_packets_says_so_of_its_last_gop(
+    name: str, moving_texture: Frames, write_video: Write
+) -> None:
+    path = write_video(name, moving_texture(40, 70, 90))
+    whole = list(read_gops(path, strict=True))
+    position, size = spans(path)[20]
+    end = position + size + size % 2 * (path.suffix == ".avi")  # whose chunks are of even size
+    path.write_bytes(path.read_bytes()[:end])
+    first, cut = read_gops(path)
+    assert_same(first, whole[0])
+    assert cut.corrupt
+    np.testing.assert_array_equal(cut.motion, whole[1].motion[: len(cut.motion)])
+    for options in ({"max_p": 2}, {"gops": [1]}, {"positions": [1]}):
+        assert [gop.corrupt for gop in read_gops(path, **options)][-1]
+    assert_same(next(read_gops(path, gops=[0], strict=True)), first)
+    assert "GOP 1 is damaged" in refusal(path, strict=True, max_p=1)
+    with path.open("rb") as file:
+        assert [gop.corrupt for gop in read_gops(file)] == [False, True]
 
 
 def test_flipped_bits(mpeg4_video: Path, tmp_path: Path) -> None:
