@@ -75,9 +75,9 @@ class GopDecoder:
     def decode(self, index: int, packets: list[av.Packet]) -> Generator[VideoFrame]:
         """The frames of GOP `index`, the I-frame first, one for each of its first `packets`.
 
-        Raises VideoError if no frame can be decoded, TranscodeNeeded for a GOP that does not begin with an I-frame, a
-        B-frame, a P-frame that may refer to another picture than the one before, or a change of the picture's size
-        within the video.
+        Raises TranscodeNeeded if no frame can be decoded, for a GOP that does not begin with an I-frame, a B-frame, a
+        P-frame that may refer to another picture than the one before, or a change of the picture's size within the
+        video.
         """
         times = [packet.pts for packet in packets if packet.pts is not None]
         if times != sorted(times):
@@ -89,7 +89,10 @@ class GopDecoder:
             count += 1
             yield frame
         if not count:
-            raise VideoError(f"{self._name}: no frame of GOP {index} can be decoded, it is damaged; {REMEDY}")
+            raise TranscodeNeeded(
+                f"{self._name}: no frame of GOP {index} can be decoded, it is damaged or has no I-frame (intra "
+                f"refresh); {REMEDY}"
+            )
         self.corrupt |= count < len(packets)
 
     def _decode(self, packets: list[av.Packet]) -> Iterator[VideoFrame]:

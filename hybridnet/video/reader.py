@@ -64,8 +64,8 @@ def read_gops(
     says, its last GOP is damaged, however well it decodes. One thread; one GOP in memory.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
-    iterating for a GOP whose I-frame cannot be decoded, an index past the last GOP, or damage with `strict`. Raises
-    TranscodeNeeded: at once for a codec without motion vectors; while iterating on a B-frame, a GOP that begins with
+    iterating for an index past the last GOP, or damage with `strict`. Raises TranscodeNeeded: at once for a codec
+    without motion vectors; while iterating on a B-frame, a GOP of which no frame can be decoded or that begins with
     another frame than an I-frame, a P-frame that may refer to another picture than the frame before or to its fields,
     a change of size, a video without key frame, or a file that ends before its index does.
     """

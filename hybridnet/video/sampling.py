@@ -138,7 +138,8 @@ def sample_clips(
 
     make   `make_clip`, or `make_whole_clip` for clips without the crop
 
-    Raises VideoError: whatever `probe` and `read_gops` raise, and if no GOP has `steps` P-frames.
+    Raises whatever `probe` and `read_gops` raise, and TranscodeNeeded if no GOP has `steps` P-frames or damage leaves
+    fewer of a chosen one.
     """
     info = probe(source)
     require_motion_vectors(source, info.codec)
@@ -166,10 +167,12 @@ def _clips(
     make: Callable[[Gop, Preprocessing, int], Clip],
 ) -> Iterator[Clip]:
     for index, gop in gops:
-        try:
-            clip = make(gop, preprocessing, index)
-        except VideoError as error:
-            raise VideoError(f"{source_name(source)}: {error}") from error
+        if len(gop.motion) < preprocessing.steps:
+            raise TranscodeNeeded(
+                f"{source_name(source)}: GOP {index} is damaged, {len(gop.motion)} P-frames decoded but a clip takes "
+                f"{preprocessing.steps}; {REMEDY}"
+            )
+        clip = make(gop, preprocessing, index)
         del gop  # or two GOPs would be in memory while the next is read
         yield clip
 

@@ -116,6 +116,44 @@ def test_short_gops_become_whole_clips(tmp_path: Path) -> None:
     assert (taken, transcoded) == ([0, 1], True)
 
 
+def test_a_damaged_gop_costs_its_frames_and_not_the_video(tmp_path: Path) -> None:
+    video, told = encode(tmp_path / "lost.avi", "mpeg4", 49, g="12"), list[str]()
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        position, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][15]
+    data[position : position + size] = bytes(size)
+    video.write_bytes(data)
+    taken, transcoded = use_clips(video, PREPROCESSING, lambda clips: [clip.gop for clip in clips], told.append)
+    assert (taken, transcoded) == ([0, 1, 2, 3], True)  # of the 48 frames that are left
+    why = "GOP 1 is damaged, 10 P-frames decoded but a clip takes 11"
+    assert told == [
+        f"{video}: transcoded in memory to MPEG-4, 340x256, GOP 12 ({why})",
+        f"{video}: damaged (1 frame lost); used as far as it decodes",
+    ]
+
+
+def test_intra_refresh_is_transcoded(tmp_path: Path) -> None:
+    options = "ref=1:bframes=0:keyint=24:intra-refresh=1:scenecut=0"
+    video, told = encode(tmp_path / "refresh.mkv", "libx264", 60, **{"x264-params": options}), list[str]()
+    with pytest.raises(TranscodeNeeded, match=r"\(intra refresh\); transcode it"):
+        list(sample_clips(video, PREPROCESSING))
+    _, transcoded = use_clips(video, PREPROCESSING, list, told.append)
+    assert transcoded
+    assert "(intra refresh)" in told[0]
+
+
+def test_a_video_of_which_nothing_decodes_ends_in_one_error(tmp_path: Path) -> None:
+    video = encode(tmp_path / "nothing.avi", "mpeg4", 12, g="12")
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        for packet in container.demux(video=0):
+            if packet.size:
+                data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    video.write_bytes(data)
+    with pytest.raises(VideoError, match=r"nothing\.avi: no frame can be decoded, it is damaged; get another copy"):
+        use_clips(video, PREPROCESSING, list)
+
+
 def test_several_reference_pictures(tmp_path: Path) -> None:
     video, told = encode(tmp_path / "three.mp4", "libx264", 24, refs="3", weightp="0", sc_threshold="0"), list[str]()
     taken, transcoded = use_clips(video, PREPROCESSING, lambda clips: [clip.gop for clip in clips], told.append)
