@@ -10,7 +10,7 @@ import numpy as np
 
 from deploy.console import print_json, progress, show
 from deploy.video_picture import draw_gops
-from hybridnet.errors import VideoError
+from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
 from hybridnet.video.pictures import is_cut
@@ -26,10 +26,10 @@ class VideoFacts:
 
     info          codec, size, packets, key frames
     intra_share   mean share of the P-frames' area without motion vector in the GOPs looked at, 0..1; None if unread
-    corrupt       True if the decoder flagged a frame of those GOPs
+    corrupt       True if one of those GOPs is damaged, as `read_gops` says
     cut           True if the file is shorter than its header says
-    clips         GOPs that would become clips; 0 if the video must be transcoded
-    verdict       "usable" (every GOP is a clip), "sampled" (some are), "transcode"
+    clips         GOPs that would become clips; 0 if the video must be transcoded, or cannot be used
+    verdict       "usable" (every GOP is a clip), "sampled" (some are), "transcode", "unusable" (no transcode helps)
     reason        why, in words
     """
 
@@ -76,29 +76,39 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
 
 
 def examine_video(path: Path) -> VideoFacts:
-    """Demux the whole video and decode the GOPs that would be sampled; VideoError if it cannot be opened at all."""
+    """Demux the whole video and decode the GOPs that would be sampled, and the last one of a file that breaks off.
+
+    Raises VideoError if it cannot be opened at all.
+    """
     info = probe(path)
     cut = is_cut(path)
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
+    too_short = f"it has {_count(info.packets, 'frame')} and a clip takes {steps + 1}; give a longer video"
     try:
         require_motion_vectors(path, info.codec)
         require_upright(path)
-        gops = list(chosen) or [0]
+        gops = sorted({*(chosen or [0]), *([len(lengths) - 1] if cut and lengths else [])})
         shares, corrupt, decoded = [], False, []
-        for gop in read_gops(path, gops=gops, max_p=steps):
+        for index, gop in zip(gops, read_gops(path, gops=gops, max_p=steps), strict=True):
             shares.append(gop.intra_share)
-            decoded.append(len(gop.motion))
+            decoded.extend([len(gop.motion)] if index in chosen else [])
             corrupt |= gop.corrupt
     except VideoError as error:
-        return VideoFacts(info, None, False, cut, 0, "transcode", str(error).removeprefix(f"{path}: "))
+        verdict = "transcode" if isinstance(error, TranscodeNeeded) else "unusable"
+        reason = str(error).removeprefix(f"{path}: ")
+        if 0 < info.packets <= steps:
+            verdict, reason = "unusable", too_short
+        return VideoFacts(info, None, False, cut, 0, verdict, reason)
     share = np.concatenate(shares)
     mean = float(share.mean()) if share.size else None
+    if info.packets <= steps:
+        return VideoFacts(info, mean, corrupt, cut, 0, "unusable", too_short)
     if not chosen:
-        reason = f"the longest GOP has {max(lengths)} frames and a clip takes {steps + 1}; {REMEDY}"
+        reason = f"the longest GOP has {_count(max(lengths), 'frame')} and a clip takes {steps + 1}; {REMEDY}"
         return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     if min(decoded) < steps:
-        reason = f"a GOP gave {min(decoded)} P-frames and a clip takes {steps}: it is damaged; {REMEDY}"
+        reason = f"a GOP gave {_count(min(decoded), 'P-frame')} and a clip takes {steps}: it is damaged; {REMEDY}"
         return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     count = len(chosen)
     if count == len(lengths) and set(lengths) == {steps + 1} and info.keyframes[0] == 0:
@@ -116,6 +126,7 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
         "usable": f"usable as it is: {_count(facts.clips, 'clip')}",
         "sampled": f"will be sampled as {_count(facts.clips, 'clip')}",
         "transcode": "must be transcoded",
+        "unusable": "cannot be used",
     }[facts.verdict]
     lines = [
         f"{path.name}: {info.codec}, {info.width}x{info.height}, {_count(info.packets, 'frame')}",
@@ -124,7 +135,7 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
     if facts.intra_share is not None:
         lines.append(f"intra share: {facts.intra_share:.1%} of the P-frames' area has no motion vector")
     if facts.corrupt:
-        lines.append("damaged: the decoder flagged some of its frames")
+        lines.append("damaged: the decoder flagged some frames of the GOPs looked at")
     if facts.cut:
         lines.append("damaged: the file breaks off, it is shorter than its header says")
     return [*lines, f"{verdict}: {facts.reason}"]

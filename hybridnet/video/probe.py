@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
+from hybridnet.video.orientation import describe_turn, read_turn
 
 # Decoders that fill in motion vectors under flags2 +export_mvs (FFmpeg's codec descriptor names).
 # The others (hevc, vp8, vp9, av1, ...) export none and raise nothing.
@@ -97,7 +98,10 @@ def probe(source: VideoSource) -> VideoInfo:
 
 
 def require_upright(source: VideoSource) -> None:
-    """TranscodeNeeded if the metadata ask to turn the pictures, as phones do; the first frame is decoded to know."""
+    """TranscodeNeeded if the metadata ask to turn or mirror the pictures, as phones do, VideoError if by odd angles.
+
+    The first frame is decoded to know.
+    """
     container, stream = open_video(source)
     context = stream.codec_context
     context.thread_type, context.thread_count = "NONE", 1
@@ -107,9 +111,10 @@ def require_upright(source: VideoSource) -> None:
             with suppress(av.error.FFmpegError):
                 frames = context.decode(packet)
             for frame in frames[:1]:
-                if frame.rotation:
+                turn = read_turn(source_name(source), frame)
+                if turn is not None:
                     raise TranscodeNeeded(
-                        f"{source_name(source)}: its pictures are to be turned by {frame.rotation} degrees; {REMEDY}"
+                        f"{source_name(source)}: its pictures are to be {describe_turn(turn, frame)}; {REMEDY}"
                     )
                 return
 

@@ -6,18 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.sidedata.sidedata import SideData
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.files import whole_file
+from hybridnet.video.orientation import Turn, read_turn
 from hybridnet.video.pictures import Pictures, Survey
 from hybridnet.video.probe import VideoSource, open_video, source_name
 
@@ -133,23 +133,15 @@ class _Scaler:
 
     def __call__(self, frame: VideoFrame) -> VideoFrame:
         """The frame as the recipe's yuv420p."""
-        matrix = cast(SideData | None, frame.side_data.get("DISPLAYMATRIX"))
-        if matrix is not None:
-            frame = self._turn(frame, np.frombuffer(bytes(matrix), np.int32))
+        turn = read_turn(self._name, frame)
+        if turn is not None:
+            frame = self._turn(frame, turn)
         return self._scale(self._reformatter, frame, self._size, "yuv420p")
 
-    def _turn(self, frame: VideoFrame, matrix: np.ndarray) -> VideoFrame:
-        """The frame as RGB, upright and of the recipe's size.
-
-        The matrix takes the pixel (x,y) to (a * x + c * y, b * x + d * y), up to a shift.
-        """
-        a, b, c, d = (int(matrix[k]) for k in (0, 1, 3, 4))
-        swapped = a == d == 0 and b and c
-        if not swapped and not (b == c == 0 and a and d):
-            raise VideoError(
-                f"{self._name}: to be turned by {frame.rotation} degrees, only quarter turns are known; "
-                "turn it with a video editor first"
-            )
+    def _turn(self, frame: VideoFrame, turn: Turn) -> VideoFrame:
+        """The frame as RGB, upright and of the recipe's size."""
+        a, b, c, d = turn
+        swapped = a == 0
         size = self._size[::-1] if swapped else self._size
         pixels: np.ndarray = self._scale(self._turned_reformatter, frame, size, "rgb24").to_ndarray()
         if swapped:

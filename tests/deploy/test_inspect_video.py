@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,6 +114,47 @@ def test_file_that_breaks_off(inspect: Command, clip: Path, tmp_path: Path) -> N
     assert "damaged: the file breaks off" in inspect(tmp_path / "cut.avi")[1]
     assert json.loads(inspect(tmp_path / "cut.avi", "--json")[1])["cut"] is True
     assert json.loads(inspect(clip, "--json")[1])["cut"] is False
+
+
+def test_damage_of_the_last_gop_is_seen_where_the_file_breaks_off(clip: Path, tmp_path: Path) -> None:
+    with av.open(str(clip)) as container:
+        ends = [packet.pos + packet.size + packet.size % 2 for packet in container.demux(video=0) if packet.size]
+    path = tmp_path / "cut.avi"
+    path.write_bytes(clip.read_bytes()[: ends[29]])  # two whole GOPs, which are sampled, and half a third
+    facts = examine_video(path)
+    assert (facts.corrupt, facts.cut, facts.clips, facts.verdict) == (True, True, 2, "sampled")
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libvpx-vp9"])
+@pytest.mark.parametrize("frames", [1, 11])
+def test_too_short_for_any_transcode(inspect: Command, tmp_path: Path, codec: str, frames: int) -> None:
+    path = encode(tmp_path / "short.mkv", codec, frames)
+    facts = json.loads(inspect(path, "--json")[1])
+    assert (facts["verdict"], facts["clips"]) == ("unusable", 0)
+    counted = f"{frames} frame{'' if frames == 1 else 's'}"
+    assert f"cannot be used: it has {counted} and a clip takes 12; give a longer video" in inspect(path)[1]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "verdict", "words"),
+    [
+        ((0, 1, -1, 0), "transcode", "turned by -90 degrees"),
+        ((-1, 0, 0, 1), "transcode", "its pictures are to be mirrored;"),
+        ((1, 0, 0, -1), "transcode", "its pictures are to be mirrored;"),
+        ((0, 1, 1, 0), "transcode", "its pictures are to be mirrored and turned;"),
+        ((0.8, 0.6, -0.6, 0.8), "unusable", "only quarter turns are known; turn it with a video editor first"),
+    ],
+)
+def test_turned_and_mirrored(matrix: tuple[float, ...], verdict: str, words: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / "turned.mp4", "mpeg4", 12, g="12")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44  # the display matrix, in 16.16 and 2.30
+    a, b, c, d = (round(value * 2**16) for value in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+    path.write_bytes(data)
+    facts = examine_video(path)
+    assert facts.verdict == verdict
+    assert words in facts.reason
 
 
 def test_sampled(tmp_path: Path) -> None:
