@@ -10,7 +10,11 @@ from hybridnet.errors import DatasetError, VideoError
 from hybridnet.video.probe import probe
 
 VIDEO_SUFFIXES = frozenset(
-    {".avi", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".flv", ".wmv", ".3gp", ".ts"}
+    {
+        *(".avi", ".divx", ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".ogv", ".flv", ".f4v"),
+        *(".wmv", ".asf", ".mpg", ".mpeg", ".mpe", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".y4m"),
+        *(".h263", ".h264", ".264", ".hevc", ".265"),
+    }
 )
 MAX_DEPTH = 3  # folders between the root and a video, split/class/video being the deepest layout
 

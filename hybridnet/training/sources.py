@@ -35,10 +35,10 @@ class Job:
 
 
 def find_sources(paths: Sequence[Path], cache: Path) -> list[Source]:
-    """Every file given, and every video file below a folder given, each once, hidden ones passed over.
+    """Every file given, whatever its name, and every video file below a folder given, by its suffix, each once.
 
-    Links are followed. Raises VideoError for a path that is missing, a folder without videos or that cannot be read,
-    and a source that overlaps the cache.
+    Hidden files of a folder are passed over, links are followed. Raises VideoError for a path that is missing, a folder
+    without videos or that cannot be read, and a source that overlaps the cache.
     """
     place = cache.resolve()
     found: dict[Path, Source] = {}

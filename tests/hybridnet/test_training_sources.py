@@ -39,6 +39,12 @@ def test_layout_is_kept_and_the_suffix_becomes_avi(tmp_path: Path) -> None:
     }
 
 
+def test_a_folder_is_searched_by_suffix_and_a_file_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, "v/a.MTS", "v/b.vob", "v/c.3g2", "v/d.264", "v/e.m2ts", "v/f.mp3", "v/g.png", "v/h", "i.song", "j")
+    found = assigned([tmp_path / "v", tmp_path / "i.song", tmp_path / "j"])
+    assert sorted(found) == ["a.MTS", "b.vob", "c.3g2", "d.264", "e.m2ts", "i.song", "j"]
+
+
 def test_twins_keep_their_suffix_but_the_first(tmp_path: Path) -> None:
     touch(tmp_path, "v/a.mkv", "v/a.mp4", "v/a.webm", "v/b.webm")
     twins = {"a.mkv": "a.avi", "a.mp4": "a.mp4.avi", "a.webm": "a.webm.avi", "b.webm": "b.avi"}
