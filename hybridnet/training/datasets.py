@@ -179,6 +179,12 @@ def read_folder(root: str | Path, *, check: bool = False) -> Dataset:
         for video in placed
     ]
     if not entries:
+        others = sorted(tops - SPLITS.keys())
+        if tops & SPLITS.keys() and others:
+            raise DatasetError(
+                f"{root}: {', '.join(others)} beside {', '.join(sorted(tops & SPLITS.keys()))} is no split; move it "
+                f"elsewhere, or call it one of {', '.join(sorted(SPLITS))}"
+            )
         raise DatasetError(
             f"{root}: no class folder with videos in it; expected class/video.avi or train/class/video.avi"
         )

@@ -145,6 +145,11 @@ def test_folder_with_splits(place: Place, tmp_path: Path) -> None:
     )
 
 
+def test_folder_beside_splits_that_is_none(place: Place, tmp_path: Path) -> None:
+    place("train/walk/a.avi", "val/walk/b.avi", "extra/walk/c.avi")
+    assert_says(lambda: read_folder(tmp_path), f"{tmp_path}: extra beside train, val is no split", "move it elsewhere")
+
+
 def test_linked_class_folder(place: Place, tmp_path: Path) -> None:
     place("elsewhere/a.avi")
     (tmp_path / "v").mkdir()
