@@ -54,6 +54,8 @@ def prepare(paths: Sequence[Path], cache: Path, recipe: Recipe, *, workers: int)
             jobs = assign_outputs(sources, entries)
             done = {job: entry for job in jobs if (entry := _found(job, cache, recipe, entries))}
             todo = [job for job in jobs if job not in done]
+            for job in todo:
+                _remove_spoiled(job, cache, entries)
             write_index(cache, _without(todo, recipe, entries))  # each line to come is then its source's only one
             yield from done.values()
             for entry in _run(todo, cache, recipe, workers):
@@ -87,13 +89,18 @@ def _found(job: Job, cache: Path, recipe: Recipe, entries: dict[str, Entry]) -> 
     if entry.error is not None:
         return entry
     output = cache / job.output
-    if entry.output != job.output or not output.is_file():
-        return None
-    if output.stat().st_size == entry.output_size:
-        return entry
-    if read_mark(output):
-        output.unlink()  # spoiled since, though it still says what it was
-    return None
+    whole = entry.output == job.output and output.is_file() and output.stat().st_size == entry.output_size
+    return entry if whole else None
+
+
+def _remove_spoiled(job: Job, cache: Path, entries: dict[str, Entry]) -> None:
+    """Remove the AVI that the index has for a source if it is no longer what it was, whatever it says of its making."""
+    entry, output = entries.get(str(job.source)), cache / job.output
+    if entry is None or not job.output or entry.output != job.output or not output.is_file():
+        return
+    if output.stat().st_size != entry.output_size or not read_mark(output):
+        with disk_errors(output):
+            output.unlink()
 
 
 def _run(jobs: Sequence[Job], cache: Path, recipe: Recipe, workers: int) -> Iterator[Entry]:

@@ -320,7 +320,18 @@ def test_spoiled_output_is_made_again(originals: Path, tmp_path: Path) -> None:
     good = next(entry for entry in entries.values() if entry.output)
     output = cache / good.output
     whole = output.read_bytes()
-    output.write_bytes(whole[: len(whole) * 2 // 3])
-    again = run(originals, cache)
-    assert again[Path(good.source).name].new
-    assert output.read_bytes() == whole
+    for spoilt in (whole[: len(whole) * 2 // 3], whole[:10], b""):
+        output.write_bytes(spoilt)
+        again = run(originals, cache)
+        assert [name for name, entry in again.items() if entry.new] == [Path(good.source).name]
+        assert output.read_bytes() == whole
+
+
+def test_spoiled_output_of_a_source_that_changed_is_made_again(sources: Path, tmp_path: Path) -> None:
+    cache, video = tmp_path / "cache", sources / "walk/B.MP4"
+    good = run(sources, cache)["B.MP4"]
+    output = cache / good.output
+    output.write_bytes(bytes(good.output_size or 0))  # no AVI, of the size that it had
+    os.utime(video)
+    assert run(sources, cache)["B.MP4"].new
+    assert probe(output).gop_lengths == (12, 3)
