@@ -14,7 +14,7 @@ import typer
 
 from deploy import views
 from deploy.bundle import Bundle, read_bundle
-from deploy.console import complain, print_json, progress, show
+from deploy.console import complain, counted, print_json, progress, show
 from deploy.doctor import examine, extra
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
@@ -198,7 +198,8 @@ def energy(
 
     def tell(video: Path, prediction: Prediction) -> None:
         dense = estimate_energy(prediction.work.dense, regime)
-        show(views.energy_table(prediction.energy, f"{video.name}: {prediction.clips} clips, regime {regime.name}"))
+        title = f"{video.name}: {counted(prediction.clips, 'clip')}, regime {regime.name}"
+        show(views.energy_table(prediction.energy, title))
         show(*views.energy_lines(prediction.energy, dense), *views.work_lines(prediction.work))
 
     def row(prediction: Prediction) -> dict[str, Any]:

@@ -25,6 +25,11 @@ def show(*parts: RenderableType) -> None:
         _out.print(escape(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as "1 clip" and "1,200 clips"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def complain(message: object) -> None:
     """One line on stderr."""
     _err.print(f"hybridnet: {escape(' '.join(str(message).split()))}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn
 
-from deploy.console import complain, print_json, progress, show
+from deploy.console import complain, counted, print_json, progress, show
 from hybridnet.errors import PartialError, Stopped
 from hybridnet.training.cache import INDEX, Entry, read_index
 from hybridnet.training.prepare import prepare
@@ -44,7 +44,7 @@ def prepare_videos(sources: Sequence[Path], cache: Path, recipe: Recipe, workers
             {"cache": str(cache), "recipe": asdict(recipe), "done": new, "already_there": kept, **_listed(entries)}
         )
     elif total > 1 or not rejected:
-        show(f"{cache}: {new:,} done, {kept:,} already there, {_counted(entries, recipe)}; index in {cache / INDEX}")
+        show(f"{cache}: {new:,} done, {kept:,} already there, {_totals(entries, recipe)}; index in {cache / INDEX}")
     if rejected:
         many = f"{len(rejected)} of {total} videos were rejected, each named above; the others are done"
         raise PartialError(_fault(rejected[0]) if total == 1 else many)
@@ -63,7 +63,7 @@ def inspect_cache(cache: Path, as_json: bool) -> None:
     if as_json:
         print_json({"cache": str(cache), "recipe": recipe and asdict(recipe), **_listed(entries)})
         return
-    show(f"{cache}: a cache of `hybridnet prepare`, {len(done):,} videos, {_counted(entries, recipe)}")
+    show(f"{cache}: a cache of `hybridnet prepare`, {counted(len(done), 'video')}, {_totals(entries, recipe)}")
     show(*(_fault(entry) for entry in entries if entry.error or entry.damage))
 
 
@@ -82,7 +82,7 @@ def _listed(entries: Sequence[Entry]) -> dict[str, Any]:
     return {"rejected": rejected, "damaged": damaged, "videos": [entry.to_dict() for entry in entries]}
 
 
-def _counted(entries: Sequence[Entry], recipe: Recipe | None) -> str:
+def _totals(entries: Sequence[Entry], recipe: Recipe | None) -> str:
     rejected, damaged = _faults(entries)
-    frames = f"{sum(entry.frames for entry in entries):,} frames of {recipe}" if recipe else "no frames"
+    frames = f"{counted(sum(entry.frames for entry in entries), 'frame')} of {recipe}" if recipe else "no frames"
     return f"{rejected:,} rejected, {damaged:,} damaged; {frames}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import views
-from deploy.console import complain, print_json, progress, show
+from deploy.console import complain, counted, print_json, progress, show
 from deploy.health import Checkup, LayerHealth, find_problems
 from deploy.health_view import health_dict, health_lines, health_table
 from deploy.recording import SIMULATED, Kind, record_traces
@@ -78,10 +78,11 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
         written = {name: str(path) for name, path in files.items() if path}
         print_json({**facts, **views.work_dict(work, spiking), **health_dict(health, findings), **written})
         return
-    show(views.count_table(spiking, f"{video.name}: {work.clips} clips on {backend}"), views.rate_line(work))
+    clips = counted(work.clips, "clip")
+    show(views.count_table(spiking, f"{video.name}: {clips} on {backend}"), views.rate_line(work))
     show(health_table(health), *health_lines(health, findings))
     if watch.trace:
-        show(f"wrote {watch.trace}: {', '.join(kind for kind in Kind if kind in watch.kinds)} of {work.clips} clips")
+        show(f"wrote {watch.trace}: {', '.join(kind for kind in Kind if kind in watch.kinds)} of {clips}")
     if watch.png:
         show(f"wrote {watch.png}: clip {watch.clip}")
 

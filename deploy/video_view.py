@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.console import print_json, progress, show
+from deploy.console import counted, print_json, progress, show
 from deploy.video_picture import draw_gops
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import keep_apart
@@ -84,7 +84,7 @@ def examine_video(path: Path) -> VideoFacts:
     cut = is_cut(path)
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
-    too_short = f"it has {_count(info.packets, 'frame')} and a clip takes {steps + 1}; give a longer video"
+    too_short = f"it has {counted(info.packets, 'frame')} and a clip takes {steps + 1}; give a longer video"
     try:
         require_motion_vectors(path, info.codec)
         require_upright(path)
@@ -105,10 +105,10 @@ def examine_video(path: Path) -> VideoFacts:
     if info.packets <= steps:
         return VideoFacts(info, mean, corrupt, cut, 0, "unusable", too_short)
     if not chosen:
-        reason = f"the longest GOP has {_count(max(lengths), 'frame')} and a clip takes {steps + 1}; {REMEDY}"
+        reason = f"the longest GOP has {counted(max(lengths), 'frame')} and a clip takes {steps + 1}; {REMEDY}"
         return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     if min(decoded) < steps:
-        reason = f"a GOP gave {_count(min(decoded), 'P-frame')} and a clip takes {steps}: it is damaged; {REMEDY}"
+        reason = f"a GOP gave {counted(min(decoded), 'P-frame')} and a clip takes {steps}: it is damaged; {REMEDY}"
         return VideoFacts(info, mean, corrupt, cut, 0, "transcode", reason)
     count = len(chosen)
     if count == len(lengths) and set(lengths) == {steps + 1} and info.keyframes[0] == 0:
@@ -123,13 +123,13 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
     """The facts in words."""
     info = facts.info
     verdict = {
-        "usable": f"usable as it is: {_count(facts.clips, 'clip')}",
-        "sampled": f"will be sampled as {_count(facts.clips, 'clip')}",
+        "usable": f"usable as it is: {counted(facts.clips, 'clip')}",
+        "sampled": f"will be sampled as {counted(facts.clips, 'clip')}",
         "transcode": "must be transcoded",
         "unusable": "cannot be used",
     }[facts.verdict]
     lines = [
-        f"{path.name}: {info.codec}, {info.width}x{info.height}, {_count(info.packets, 'frame')}",
+        f"{path.name}: {info.codec}, {info.width}x{info.height}, {counted(info.packets, 'frame')}",
         f"GOPs: {_structure(info)}",
     ]
     if facts.intra_share is not None:
@@ -165,17 +165,13 @@ def video_dict(path: Path, facts: VideoFacts) -> dict[str, Any]:
 def _structure(info: VideoInfo) -> str:
     """Such as "4: 3 of 12 frames, 1 of 4", the most frequent lengths first."""
     lengths = Counter(info.gop_lengths).most_common()
-    parts = [f"{times:,} of {_count(length, 'frame')}" for length, times in lengths[:3]]
+    parts = [f"{times:,} of {counted(length, 'frame')}" for length, times in lengths[:3]]
     if len(lengths) > 3:
         parts.append(f"{sum(times for _, times in lengths[3:]):,} of other lengths")
     if _dropped(info):
-        parts.append(f"{_count(_dropped(info), 'frame')} before the first key frame, not decodable")
+        parts.append(f"{counted(_dropped(info), 'frame')} before the first key frame, not decodable")
     return f"{len(info.keyframes):,}: {', '.join(parts)}" if parts else "none"
 
 
 def _dropped(info: VideoInfo) -> int:
     return info.keyframes[0] if info.keyframes else info.packets
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

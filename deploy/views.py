@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.bundle import Bundle, needs
+from deploy.console import counted
 from deploy.doctor import Finding
 from deploy.runtime import Prediction
 from deploy.work import CONVENTIONAL, VideoWork
@@ -220,7 +221,7 @@ def prediction_line(prediction: Prediction) -> str:
     cost = joules(prediction.energy.total)
     return (
         f"{prediction.labels[0]} ({prediction.scores[0]:.1%}), {cost} under {prediction.energy.regime}, "
-        f"{prediction.timings['total'] * 1e3:.0f} ms, {prediction.clips} clips"
+        f"{prediction.timings['total'] * 1e3:.0f} ms, {counted(prediction.clips, 'clip')}"
     )
 
 

@@ -23,6 +23,11 @@ def lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return wait
 
 
+@pytest.mark.parametrize(("number", "words"), [(0, "0 clips"), (1, "1 clip"), (2, "2 clips"), (1200, "1,200 clips")])
+def test_one_is_no_plural(number: int, words: str) -> None:
+    assert console.counted(number, "clip") == words
+
+
 def test_lines_say_what_is_done_of_how_much(lines: Callable[[int], list[str]]) -> None:
     with console.progress() as bar:
         task = bar.add_task("predicting", total=1200)
