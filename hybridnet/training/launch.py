@@ -5,6 +5,7 @@ import os
 import warnings
 from datetime import timedelta
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -43,3 +44,10 @@ def launched(config: RunConfig) -> Fabric:
         raise ConfigError(f"run: {str(error).splitlines()[0]}; change run.accelerator or run.processes") from error
     fabric.launch()
     return fabric
+
+
+def leave(fabric: Fabric) -> None:
+    """Part from the fellow processes; a thread of gloo's that outlived Python would abort the process at its end."""
+    fabric.barrier()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -20,17 +20,17 @@ from torch.nn import functional as F
 from hybridnet.errors import ConfigError, DatasetError, HybridnetError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.network import HybridNet
+from hybridnet.processes import usable_cores
 from hybridnet.training.batches import Batch, epoch_order, evaluation_batches, training_batches
 from hybridnet.training.cache import locked_cache
 from hybridnet.training.config import TrainConfig
 from hybridnet.training.data import StoredData, store_data
-from hybridnet.training.launch import check_launch, is_first, launched
+from hybridnet.training.launch import check_launch, is_first, launched, leave
 from hybridnet.training.learner import TOP, Learner, count_right, learning_rate, loss_of, make_optimiser
 from hybridnet.training.log import write_log
 from hybridnet.training.memory import keep_memory
 from hybridnet.training.state import STATE, Position, load_state, read_position, save_state
 from hybridnet.training.transfer import take_tensors
-from hybridnet.training.workers import usable_cores
 
 CHECKPOINT = "model.safetensors"
 FREE = ("data.cache", "run.out", "run.save_every")  # keys that do not change what a training comes to
@@ -152,9 +152,12 @@ class _Training:
         self._save()
 
     def finish(self) -> None:
-        """Write the checkpoint, with what there is to know of its making."""
-        if self.fabric.global_rank:
-            return
+        """Write the checkpoint, with what there is to know of its making, and part from the other processes."""
+        if self.fabric.global_rank == 0:
+            self._write_checkpoint()
+        leave(self.fabric)
+
+    def _write_checkpoint(self) -> None:
         last = self.position.rows[-1]
         facts = {
             "data": self.config.data.name,

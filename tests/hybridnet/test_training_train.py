@@ -160,7 +160,7 @@ def test_stopped_and_gone_on_with(config: TrainConfig, uninterrupted: Path, at: 
 
 def run_command(place: Path, text: str, *more: str) -> "subprocess.Popen[str]":
     (place / "command.toml").write_text(text)
-    code = "from deploy.cli import main; main()"
+    code = "from deploy.cli import main\nif __name__ == '__main__':\n    main()\n"
     (place / "run_hybridnet.py").write_text(code)
     return subprocess.Popen(
         [sys.executable, *more, str(place / "run_hybridnet.py"), "train", "command.toml"],
