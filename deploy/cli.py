@@ -29,7 +29,7 @@ from deploy.video_view import inspect_video, is_video
 from hardware import estimate_energy, list_targets, load_target
 from hybridnet import __version__
 from hybridnet.errors import HybridnetError, PartialError, Stopped, VideoError
-from hybridnet.training.workers import usable_cores
+from hybridnet.processes import usable_cores
 from hybridnet.video import Recipe
 from hybridnet.video.transcode import LIMITS
 from simulators import load_net, needed_processes

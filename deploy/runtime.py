@@ -1,6 +1,5 @@
 """Hybrid inference: video in, prediction with its energy out. Runs without torch."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import disk_errors
+from hybridnet.processes import usable_cores
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
 from hybridnet.video.pictures import is_cut
@@ -160,7 +160,7 @@ class Runtime:
     ) -> Generator[tuple[Clip, dict[str, Trace]]]:
         """The clips in order, each with its traces."""
         if self.backend == "integer":
-            yield from work_ahead(simulate, clips, os.cpu_count() or 1)
+            yield from work_ahead(simulate, clips, usable_cores())
         else:  # Lava has processes of its own
             yield from ((clip, simulate(clip)) for clip in clips)
 

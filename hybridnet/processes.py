@@ -1,9 +1,17 @@
-"""Child processes that leave Ctrl-C to their parent."""
+"""Processes: the cores there are for them, and children that leave Ctrl-C to their parent."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -15,9 +23,8 @@ def deaf_children() -> Iterator[None]:
     """
     heard: list[int] = []
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    own = (
-        threading.current_thread() is threading.main_thread()
-    )  # who alone has handlers, called for any thread's signal
+    # The main thread alone has handlers, which are called for any thread's signal.
+    own = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number)) if own else None
     try:
         yield

@@ -17,13 +17,6 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def share_out(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result | None]]:
     """Each job with what `work` makes of it, as they are finished; None for a job that its worker died of.
 
