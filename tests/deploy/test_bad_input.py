@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,42 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from deploy.cli import main
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line, called as its console script calls it."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return Done(left.value.code, *capsys.readouterr())
-
-    return call
-
-
-def hybridnet_apart(prelude: str, *arguments: object) -> Done:
-    """The command line in an interpreter of its own, after `prelude`."""
-    quiet = "from deploy import console; console.INTERVAL = 3600.0"
-    code = f"{prelude}\n{quiet}\nimport sys; sys.argv[0] = 'hybridnet'; from deploy.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    return Done(done.returncode, done.stdout, done.stderr)
+from command import Command, Done, hybridnet_apart
 
 
 def assert_one_line(done: Done, *words: str) -> None:

@@ -4,43 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deploy.cli import main
+from command import Command, Done
 
 CASES = 8  # damaged files a command
 SECONDS = 120  # after which an interpreter counts as hung
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line, called as its console script calls it."""
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return Done(left.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 def spoil(data: bytes, rng: np.random.Generator) -> bytes:

@@ -5,35 +5,25 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from deploy.cli import main
+from command import Command
 from deploy.video_picture import draw_gops, motion_colours, motion_limit, residual_colours
 from deploy.video_view import examine_video
 from hybridnet.errors import VideoError
-
-Command = Callable[..., tuple[int, str, str]]
 
 STEADY = {"g": "12", "bf": "0", "sc_threshold": "1000000000", "qmin": "2", "qmax": "2"}  # no scene cuts, fine detail
 
 
 @pytest.fixture
-def inspect(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def inspect(hybridnet: Command) -> Command:
     """`hybridnet inspect` with these arguments: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", "inspect", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code, *capsys.readouterr())
-
-    return call
+    return partial(hybridnet, "inspect")
 
 
 def encode(path: Path, codec: str, frames: int, **options: str) -> Path:

@@ -2,29 +2,18 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy.cli import app, main
-
-Command = Callable[..., tuple[int, str, str]]
+from command import Command
+from deploy.cli import app
 
 
 @pytest.fixture
-def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line with --json, called as its console script calls it: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", *map(str, arguments), "--json"])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code or 0, *capsys.readouterr())
-
-    return call
+def as_json(hybridnet: Command) -> Command:
+    """The command line with --json."""
+    return lambda *arguments: hybridnet(*arguments, "--json")
 
 
 FAILING = {
@@ -49,9 +38,9 @@ def test_every_command_is_here() -> None:
 
 
 @pytest.mark.parametrize("command", FAILING)
-def test_error_alone(hybridnet: Command, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_alone(as_json: Command, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, err = hybridnet(command, *FAILING[command])
+    code, out, err = as_json(command, *FAILING[command])
     assert code == 1
     assert json.loads(out).keys() == {"error"}
     assert err == f"hybridnet: {json.loads(out)['error']}\n"
@@ -59,11 +48,11 @@ def test_error_alone(hybridnet: Command, command: str, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("command", ["run", "energy"])
 def test_a_video_that_cannot_be_used_is_a_row(
-    hybridnet: Command, tiny_bundle: Path, tmp_path: Path, command: str
+    as_json: Command, tiny_bundle: Path, tmp_path: Path, command: str
 ) -> None:
     (tmp_path / "bad.avi").write_text("no video")
     for given, lines in ((tmp_path / "bad.avi", 1), (tmp_path, 2)):
-        code, out, err = hybridnet(command, tiny_bundle, given)
+        code, out, err = as_json(command, tiny_bundle, given)
         assert code == 1
         (row,) = json.loads(out)["videos"]
         assert row.keys() == {"video", "error"}
@@ -71,33 +60,33 @@ def test_a_video_that_cannot_be_used_is_a_row(
         assert len(err.splitlines()) == lines
 
 
-def test_simulate_and_inspect_of_what_is_no_video(hybridnet: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_simulate_and_inspect_of_what_is_no_video(as_json: Command, tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.avi").write_text("no video")
     for arguments in (("simulate", tiny_bundle), ("inspect",)):
-        code, out, err = hybridnet(*arguments, tmp_path / "bad.avi")
+        code, out, err = as_json(*arguments, tmp_path / "bad.avi")
         assert code == 1
         assert json.loads(out)["error"] in err
 
 
-def test_verification_that_fails_says_which_check(hybridnet: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_verification_that_fails_says_which_check(as_json: Command, tiny_bundle: Path, tmp_path: Path) -> None:
     bundle = shutil.copytree(tiny_bundle, tmp_path / "copy")
     with (bundle / "motion.net").open("ab") as file:
         file.write(b"more")
-    code, out, err = hybridnet("verify", bundle)
+    code, out, err = as_json("verify", bundle)
     assert code == 1
     assert json.loads(out)["passed"] is False
     assert len(err.splitlines()) == 1
 
 
-def test_a_single_video_that_is_rejected(hybridnet: Command, tmp_path: Path) -> None:
+def test_a_single_video_that_is_rejected(as_json: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_text("no video")
-    code, out, err = hybridnet("prepare", tmp_path / "bad.mp4", "-o", tmp_path / "cache")
+    code, out, err = as_json("prepare", tmp_path / "bad.mp4", "-o", tmp_path / "cache")
     assert code == 1
     (video,) = json.loads(out)["videos"]
     assert err == f"hybridnet: {video['error']}\n"
 
 
-def test_wrong_usage_is_said_on_stderr_alone(hybridnet: Command, tmp_path: Path) -> None:
-    code, out, err = hybridnet("prepare", tmp_path, "-o", tmp_path / "cache", "--gop", 1)
+def test_wrong_usage_is_said_on_stderr_alone(as_json: Command, tmp_path: Path) -> None:
+    code, out, err = as_json("prepare", tmp_path, "-o", tmp_path / "cache", "--gop", 1)
     assert (code, out) == (2, "")
     assert "--gop" in err

@@ -7,31 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy.cli import main
+from command import Command
 from hybridnet.training import read_ucf101
 
 pytest.importorskip("pybullet_data", reason="needs hybridnet[mocap]")
 SMALL = ("--train", 1, "--test", 5)  # test clip 4 of every class is shipped
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line, called as its console script calls it: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code or 0, *capsys.readouterr())
-
-    return call
 
 
 def start(folder: Path, *options: object) -> subprocess.Popen[str]:

@@ -2,51 +2,37 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from command import Command
 from deploy import open_bundle
-from deploy.cli import main
 from deploy.runtime import Runtime
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, sample_clips
+from packets import remux
 from simulators import load_net
 
-Command = Callable[..., tuple[int, str, str]]
 LAYERS = [f"{stream}/{layer}" for stream in ("motion", "residual") for layer in ("conv1", "conv2", "readout")]
 COUNTS = ("events", "spike_counts", "overflow_counts")
 
 
 @pytest.fixture
-def simulate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> Command:
+def simulate(hybridnet: Command, tiny_bundle: Path) -> Command:
     """`hybridnet simulate` of the tiny bundle with these arguments: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hybridnet", "simulate", str(tiny_bundle), *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code or 0, *capsys.readouterr())
-
-    return call
+    return partial(hybridnet, "simulate", tiny_bundle)
 
 
 @pytest.fixture(scope="session")
 def short(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first GOP of the shipped clip: one clip."""
-    path = tmp_path_factory.mktemp("short") / "short.avi"
-    with av.open(str(clip)) as source, av.open(str(path), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for packet in list(source.demux(video=0))[:12]:
-            packet.stream = stream
-            container.mux(packet)
-    return path
+    return remux(clip, tmp_path_factory.mktemp("short") / "short.avi", last=12)
 
 
 @pytest.fixture(scope="session")

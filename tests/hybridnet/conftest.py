@@ -101,3 +101,15 @@ def h264_video(moving_texture: Callable[..., list[np.ndarray]], write_video: Cal
     """H.264 MP4 without B-frames, 90x70, 30 frames in GOPs of 12, 12 and 6, small partitions."""
     options = {"partitions": "all", "subme": "9", "g": "12", "keyint_min": "12"}
     return write_video("h264.mp4", moving_texture(30, 70, 90, seed=1), "libx264", options=options)
+
+
+@pytest.fixture
+def place(clip: Path, tmp_path: Path) -> Callable[..., None]:
+    """Link the shipped clip to paths below `tmp_path`; the readers never trust a suffix."""
+
+    def link(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).symlink_to(clip)
+
+    return link

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 KERNEL = """
+import numpy
 from hybridnet.compiled import njit
 
 @njit(nogil=True)
 def double(x):
     return 2 * x
+
+@njit(nogil=True)
+def filled(size):
+    result = numpy.empty(size)
+    result[:] = 7
+    return result
 """
 
 
@@ -47,6 +54,12 @@ def test_the_second_process_finds_what_the_first_compiled(tmp_path):
     assert run(tmp_path, hits(0)) == "0 0"
     assert list((tmp_path / "__pycache__").glob("kernel.double*.nbc"))
     assert run(tmp_path, hits(1)) == "1 1"
+
+
+def test_what_is_cached_runs_without_all_that_numba_can_compile(tmp_path):
+    code = "import sys; from kernel import filled; print(filled(3), 'numba.np.linalg' in sys.modules)"
+    assert run(tmp_path, code) == "[7. 7. 7.] True"  # compiled
+    assert run(tmp_path, code) == "[7. 7. 7.] False"
 
 
 @pytest.mark.parametrize("chosen", [False, True], ids=["beside the source", "NUMBA_CACHE_DIR"])

@@ -22,18 +22,6 @@ from hybridnet.training import (
 Place = Callable[..., None]
 
 
-@pytest.fixture
-def place(clip: Path, tmp_path: Path) -> Place:
-    """Link the shipped clip to paths below `tmp_path`; the readers never trust a suffix."""
-
-    def link(*names: str) -> None:
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).symlink_to(clip)
-
-    return link
-
-
 def write(path: Path, *lines: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")

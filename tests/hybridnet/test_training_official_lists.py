@@ -10,18 +10,6 @@ from hybridnet.training import Dataset, read_hmdb51, read_kinetics, read_somethi
 Place = Callable[..., None]
 
 
-@pytest.fixture
-def place(clip: Path, tmp_path: Path) -> Place:
-    """Link the shipped clip to paths below `tmp_path`."""
-
-    def link(*names: str) -> None:
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).symlink_to(clip)
-
-    return link
-
-
 def found(dataset: Dataset) -> dict[str, tuple[str, str]]:
     """Label and split by video."""
     return {PurePosixPath(item.video).as_posix(): (dataset.labels[item.label], item.split) for item in dataset.items}

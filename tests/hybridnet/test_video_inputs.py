@@ -13,6 +13,7 @@ import pytest
 
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video import Gop, Recipe, probe, read_gops, transcode
+from packets import remux, spans
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -35,12 +36,6 @@ def refusal(path: Path, kind: type[VideoError] = VideoError, **options: object) 
     return message
 
 
-def spans(path: Path) -> list[tuple[int, int]]:
-    """Position and size of every packet, bytes."""
-    with av.open(str(path)) as container:
-        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-
-
 def test_avi_cut_short_is_read_up_to_the_cut(mpeg4_video: Path, tmp_path: Path) -> None:
     position, size = spans(mpeg4_video)[20]
     path = tmp_path / "cut.avi"
@@ -56,12 +51,7 @@ def test_avi_cut_short_is_read_up_to_the_cut(mpeg4_video: Path, tmp_path: Path) 
 
 def test_mp4_whose_packets_end_before_its_index(h264_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "fast.mp4"
-    with av.open(str(h264_video)) as reading, av.open(str(path), "w", options={"movflags": "faststart"}) as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for packet in reading.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                writing.mux(packet)
+    remux(h264_video, path, movflags="faststart")
     whole = list(read_gops(path))
     position, _ = spans(path)[15]
     path.write_bytes(path.read_bytes()[:position])

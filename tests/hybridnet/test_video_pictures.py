@@ -11,6 +11,7 @@ import pytest
 from hybridnet.errors import VideoError
 from hybridnet.video import Damage, Recipe, transcode
 from hybridnet.video.pictures import survey
+from packets import remux, spans
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -30,12 +31,6 @@ def video(request: pytest.FixtureRequest, moving_texture: Frames, write_video: W
     """40 frames in GOPs of 12."""
     name, codec, b_frames, options = request.param
     return write_video(name, moving_texture(40, 70, 90), codec, b_frames=b_frames, options=options)
-
-
-def spans(path: Path) -> list[tuple[int, int]]:
-    """Position and size of every packet, bytes."""
-    with av.open(str(path)) as container:
-        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
 
 
 def test_nothing_is_said_of_a_whole_file(video: Path) -> None:
@@ -61,12 +56,7 @@ def test_cut_files_say_so_as_far_as_their_headers_allow(video: Path, tmp_path: P
 
 def test_mp4_that_ends_before_its_index(h264_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "fast.mp4"
-    with av.open(str(h264_video)) as reading, av.open(str(path), "w", options={"movflags": "faststart"}) as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for packet in reading.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                writing.mux(packet)
+    remux(h264_video, path, movflags="faststart")
     position, _ = spans(path)[15]
     path.write_bytes(path.read_bytes()[:position])
     found = survey(path)
@@ -77,12 +67,7 @@ def test_mp4_that_ends_before_its_index(h264_video: Path, tmp_path: Path) -> Non
 def test_a_live_stream_has_no_length(moving_texture: Frames, write_video: Write, tmp_path: Path) -> None:
     source = write_video("v.webm", moving_texture(14, 48, 64), "libvpx-vp9", options=VP9)
     path = tmp_path / "live.webm"
-    with av.open(str(source)) as reading, av.open(str(path), "w", options={"live": "1"}) as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for packet in reading.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                writing.mux(packet)
+    remux(source, path, live="1")
     assert survey(path).damage == Damage()
 
 
@@ -122,12 +107,7 @@ def test_concealed_frames_are_counted(mpeg4_video: Path, tmp_path: Path) -> None
 
 def test_frames_before_the_first_key_frame_are_lost(mpeg4_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "late.avi"
-    with av.open(str(mpeg4_video)) as reading, av.open(str(path), "w") as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for number, packet in enumerate(reading.demux(video=0)):
-            if packet.dts is not None and number >= 5:
-                packet.stream = stream
-                writing.mux(packet)
+    remux(mpeg4_video, path, first=5)
     found = survey(path)
     assert (found.packets, found.frames, found.damage) == (35, 28, Damage(lost=7))
     assert str(found.damage) == "7 frames lost"

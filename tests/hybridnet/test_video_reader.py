@@ -12,6 +12,7 @@ import pytest
 
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video import Gop, Preprocessing, probe, read_gops, sample_clips
+from packets import remux
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -129,19 +130,8 @@ def test_i_frame_inside_a_gop_is_a_p_frame_without_motion(moving_texture: Frames
         np.testing.assert_array_equal(gop.motion[t - 1], before)
 
 
-def remux(source: Path, target: Path, drop: int) -> Path:
-    """Copy a video's packets without the first `drop`."""
-    with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for number, packet in enumerate(reading.demux(video=0)):
-            if packet.dts is not None and number >= drop:
-                packet.stream = stream
-                writing.mux(packet)
-    return target
-
-
 def test_stream_that_starts_on_a_p_frame(mpeg4_video: Path, tmp_path: Path) -> None:
-    path = remux(mpeg4_video, tmp_path / "late.avi", 5)
+    path = remux(mpeg4_video, tmp_path / "late.avi", first=5)
     assert probe(path).keyframes == (7, 19, 31)
     full = list(read_gops(mpeg4_video))[1:]
     gops = list(read_gops(path))
@@ -292,7 +282,7 @@ def test_refused_before_the_first_gop_is_asked_for(tmp_path: Path) -> None:
 
 def test_rotation_metadata_is_not_applied(mpeg4_video: Path, tmp_path: Path) -> None:
     plain = next(read_gops(mpeg4_video))
-    path = remux(mpeg4_video, tmp_path / "turned.mp4", 0)
+    path = remux(mpeg4_video, tmp_path / "turned.mp4")
     data = bytearray(path.read_bytes())
     one, upright = (0x10000).to_bytes(4, "big"), bytes(12)
     matrix = data.index(one + upright + one + upright + (0x40000000).to_bytes(4, "big"), data.index(b"tkhd"))

@@ -2,8 +2,7 @@
 
 import io
 import os
-import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,70 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from hybridnet.errors import OutputError, VideoError
+from hybridnet.errors import VideoError
 from hybridnet.video import Damage, Recipe, Survey, probe, read_gops, transcode
+from transcoding import BT601, BT709, FULL, LIMITED, LUMA, SIZE, decode, difference, encode, refusal, smooth, transcoded
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
-SIZE = Recipe(width=64, height=48, quality=2)
-BT601, BT709, LIMITED, FULL = 5, 1, 1, 2  # as FFmpeg numbers colour spaces and ranges
-LUMA = np.array([0.299, 0.587, 0.114])
-
-
-def encode(
-    path: Path,
-    frames: Sequence[np.ndarray],
-    codec: str,
-    pix_fmt: str = "yuv420p",
-    *,
-    b_frames: int = 0,
-    options: dict[str, str] | None = None,
-    colour: tuple[int, int] = (BT601, LIMITED),
-    times: Sequence[int] | None = None,
-) -> Path:
-    """Encode RGB frames, the colour space and range as tagged; `times` in milliseconds, 40 apart if left out."""
-    space, span = colour
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options or {})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        stream.codec_context.time_base = Fraction(1, 1000 if times else 25)
-        stream.codec_context.max_b_frames = b_frames
-        stream.codec_context.colorspace, stream.codec_context.color_range = space, span
-        for t, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame = frame.reformat(format=pix_fmt, dst_colorspace=space, dst_color_range=span)
-            frame.pts, frame.time_base = times[t] if times else t, stream.codec_context.time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
-def decode(source: Path | io.BytesIO) -> list[np.ndarray]:
-    """Every frame in RGB, by PyAV alone."""
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def transcoded(source: Path | io.BytesIO, recipe: Recipe = SIZE) -> io.BytesIO:
-    target = io.BytesIO()
-    assert transcode(source, target, recipe).frames == probe(target).packets
-    return target
-
-
-def difference(pixels: np.ndarray, others: np.ndarray) -> float:
-    return float(np.abs(pixels.astype(float) - others).mean())
-
-
-def smooth(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
-    """Frames whose colours wander slowly in space, so that neither chroma nor coding costs much; no two are alike."""
-    y, x = np.mgrid[:height, :width]
-    waves = [np.stack([np.sin(x / 20 + t / 5), np.cos(y / 15), np.sin((x + y) / 30 - t / 7)], -1) for t in range(count)]
-    return [(128 + 60 * wave).astype(np.uint8) for wave in waves]
-
-
 KINDS = {
     "VP9": ("a.webm", "libvpx-vp9", "yuv420p", {"options": {"deadline": "realtime", "cpu-used": "8", "crf": "10"}}),
     "HEVC": ("a.mp4", "libx265", "yuv420p", {"options": {"x265-params": "log-level=none:crf=10"}, "b_frames": 3}),
@@ -171,19 +112,6 @@ def test_mirrors_are_applied(matrix: tuple[int, ...], tmp_path: Path) -> None:
     assert difference(pixels, wanted) < 4
 
 
-def refusal(source: Path, folder: Path) -> str:
-    """The line that `transcode` refuses a source with; nothing is left of the target."""
-    target = folder / "out"
-    target.mkdir()
-    with pytest.raises(VideoError) as caught:
-        transcode(source, target / "a.avi", SIZE)
-    assert os.listdir(target) == []
-    message = str(caught.value)
-    assert message.startswith(f"{source}: ")
-    assert "\n" not in message
-    return message
-
-
 def test_other_angles_are_refused(tmp_path: Path) -> None:
     source = encode(tmp_path / "a.mp4", smooth(1), "libx264")
     for matrix in ((0.8, 0.6, -0.6, 0.8), (0.0, 0.0, 0.0, 0.0)):
@@ -239,75 +167,6 @@ def test_size_changes_in_the_middle(tmp_path: Path) -> None:
         assert difference(pixels, frame) < 6
 
 
-def packets(path: Path) -> list[tuple[int, int]]:
-    """Position and size of every packet in the file."""
-    with av.open(str(path)) as container:
-        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-
-
-def test_damage_costs_only_what_does_not_decode(mpeg4_video: Path, tmp_path: Path) -> None:
-    data = bytearray(mpeg4_video.read_bytes())
-    position, size = packets(mpeg4_video)[15]
-    data[position : position + size] = bytes(size)
-    source = tmp_path / "damaged.avi"
-    source.write_bytes(data)
-    whole, found = decode(transcoded(mpeg4_video)), decode(transcoded(source))
-    assert 38 <= len(found) <= 40
-    np.testing.assert_array_equal(found[:12], whole[:12])
-    assert difference(found[-1], whole[-1]) < 5  # damage ends with its GOP
-
-
-def test_file_that_breaks_off(tmp_path: Path) -> None:
-    source = encode(tmp_path / "a.ts", smooth(27), "libx264")
-    data = source.read_bytes()
-    source.write_bytes(data[: len(data) // 2])
-    assert 3 < probe(transcoded(source)).packets < 27
-
-
-def test_frames_before_the_first_key_frame_are_dropped(mpeg4_video: Path, tmp_path: Path) -> None:
-    with av.open(str(mpeg4_video)) as reading, av.open(str(tmp_path / "late.avi"), "w") as writing:
-        stream = writing.add_stream_from_template(reading.streams.video[0])
-        for number, packet in enumerate(reading.demux(video=0)):
-            if packet.dts is not None and number >= 5:
-                packet.stream = stream
-                writing.mux(packet)
-    found = decode(transcoded(tmp_path / "late.avi"))
-    assert len(found) == 28
-    np.testing.assert_array_equal(found[0], decode(transcoded(mpeg4_video))[12])
-
-
-def test_no_frame_decodes(h264_video: Path, tmp_path: Path) -> None:
-    data = bytearray(h264_video.read_bytes())
-    for position, size in packets(h264_video):
-        data[position : position + size] = bytes(size)
-    source = tmp_path / "nothing.mp4"
-    source.write_bytes(data)
-    assert "no frame can be decoded" in refusal(source, tmp_path)
-
-
-def test_audio_only(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "song.wav"), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    assert "no video stream" in refusal(tmp_path / "song.wav", tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"a line of words\n" * 300])
-def test_text_and_nothing_at_all(content: bytes, tmp_path: Path) -> None:
-    source = tmp_path / "a.mp4"
-    source.write_bytes(content)
-    assert "video" in refusal(source, tmp_path)
-
-
-def test_missing_and_folder(tmp_path: Path) -> None:
-    assert "no such file" in refusal(tmp_path / "none.mp4", tmp_path)
-    with pytest.raises(VideoError, match="folder"):
-        transcode(tmp_path, io.BytesIO(), SIZE)
-
-
 def test_path_and_file_object_hold_the_same_bytes(mpeg4_video: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.avi"
     found = transcode(io.BytesIO(mpeg4_video.read_bytes()), target, SIZE, comment="of a test")
@@ -317,20 +176,6 @@ def test_path_and_file_object_hold_the_same_bytes(mpeg4_video: Path, tmp_path: P
     with av.open(str(target)) as container:
         assert container.metadata["comment"] == "of a test"
     assert os.listdir(tmp_path) == ["a.avi"]
-
-
-@pytest.mark.parametrize("room", [0, 0.1, 0.5, 0.99])
-def test_full_disk_leaves_nothing(room: float, mpeg4_video: Path, tmp_path: Path) -> None:
-    needed = len(transcoded(mpeg4_video, Recipe(quality=1)).getvalue())
-    # a file size limit stands in for the full disk: the same OSError out of the same write
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(room * needed), limits[1]))
-    try:
-        with pytest.raises(OutputError, match="nothing was kept"):
-            transcode(mpeg4_video, tmp_path / "a.avi", Recipe(quality=1))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert os.listdir(tmp_path) == []
 
 
 def test_quality_is_the_quantiser(mpeg4_video: Path) -> None:

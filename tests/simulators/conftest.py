@@ -1,12 +1,16 @@
 """Shared by the simulators' tests: an independent reference of the dynamics, and random graphs with input."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from hybridnet.spiking import Layer, SpikingGraph
+from net_edits import GRAPH
+from simulators import save_net
 
 Draw = Callable[..., object]
 
@@ -172,3 +176,17 @@ def cases() -> Callable[..., st.SearchStrategy[tuple[SpikingGraph, np.ndarray]]]
         return _cases(resets, bits, conv_limit, dense_limit)
 
     return strategy
+
+
+@pytest.fixture
+def edited(tmp_path) -> Callable[[Callable[[h5py.File], object]], Path]:
+    """edited(change) -> path of GRAPH's file after change(file): what another exporter might have written."""
+
+    def edit(change: Callable[[h5py.File], object]) -> Path:
+        path = tmp_path / "edited.net"
+        save_net(path, GRAPH)
+        with h5py.File(path, "r+") as file:
+            change(file)
+        return path
+
+    return edit
