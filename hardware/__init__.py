@@ -12,8 +12,9 @@ from hardware.operations import (
     count_spiking,
     dense_spiking,
 )
+from hardware.limits import Limit
 from hardware.rules import check_graph
-from hardware.target import Limit, Price, Target, list_targets, load_target
+from hardware.target import Price, Target, list_targets, load_target
 
 __all__ = [
     "OPERATIONS",

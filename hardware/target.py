@@ -10,41 +10,17 @@ import sys
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, cast
 
+from hardware.limits import BIT_LIMITS, COUNT_LIMITS, COUNT_TOP, KINDS, LIMITS, STATED, UNPUBLISHED, Limit
 from hardware.operations import OPERATIONS
 from hybridnet.errors import TargetError
 
 EVIDENCE = ("measured", "published simulation", "derived", "assumed")
-KINDS = {"resets": ("zero", "subtract"), "readouts": ("probed", "graded")}  # the words each limit may list
-BIT_LIMITS = {  # the integers each limit may take
-    "weight_bits": range(1, 33),
-    "weight_exponent": range(8),
-    "decay_bits": range(1, 33),
-    "threshold_bits": range(1, 33),
-    "bias_bits": range(1, 33),
-    "state_bits": range(8, 33),
-    "input_bits": range(1, 33),
-}
-LIMITS = (*BIT_LIMITS, *KINDS)
-
 _SHIPPED = Path(__file__).parent / "targets"
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One thing a graph must respect.
-
-    value    an integer in `unit` "bit", or what a neuron can do, of KINDS, in `unit` "kind"
-    source   where the number is stated
-    """
-
-    value: int | tuple[str, ...]
-    unit: str
-    source: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +54,18 @@ class Target:
         resets           reset kinds of a spiking neuron, of "zero" and "subtract"
         readouts         how a readout's potential leaves, the preferred way first: "probed", a silent neuron is looked
                          into, or "graded", it sends its potential
+      of a core
+        neurons_per_core  neurons it holds
+        synapse_memory    bits of its synapses; what they take is in `hardware.tiling`, from the next four
+        synapse_word      bits of a word of it; every list of synapses begins a new one
+        synapse_header    bits that every list has in front
+        synapse_list      synapses of the longest list; more are several lists
+        synapse_index     bits beside the weight of a synapse that is not of a shared kernel: which neuron it leads to
+        axons_in          lists that spikes can be addressed to
+        axons_out         pairs of a neuron and a core it sends to
+        axon_slots        axons_out that such a pair takes where the kernel is shared, for the message names a channel
+        kernels           how it can hold a convolution: "shared", every weight once, or "unrolled", as single synapses
+      of a system: cores of a chip (tile_cores to a tile, tiles in a mesh of mesh_columns x mesh_rows), and chips
     prices   by the names in `hardware.operations.OPERATIONS`; an operation that is absent has no known price
     """
 
@@ -93,6 +81,16 @@ class Target:
     def bits(self, limit: str) -> int:
         """Value of one of BIT_LIMITS; the target must have limits."""
         return cast(int, self.limits[limit].value)
+
+    def count(self, limit: str) -> int | None:
+        """Value of one of COUNT_LIMITS, None if unpublished; the target must have limits."""
+        value = self.limits[limit].value
+        return None if value == UNPUBLISHED else cast(int, value)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Ways in which a core can hold a convolution; the target must have limits."""
+        return cast(tuple[str, ...], self.limits["kernels"].value)
 
     @property
     def resets(self) -> tuple[str, ...]:
@@ -156,7 +154,11 @@ class _Reader:
 
     def _limits(self, table: Any) -> dict[str, Limit]:
         self._keys("limits", table, required=LIMITS)
-        return {name: self._limit(f"limits.{name}", name, table[name]) for name in LIMITS}
+        limits = {name: self._limit(f"limits.{name}", name, table[name]) for name in LIMITS}
+        room = prod(cast(int, limits[name].value) for name in ("mesh_columns", "mesh_rows", "tile_cores"))
+        if cast(int, limits["cores"].value) > room:
+            self._fail("limits.cores.value", f"{limits['cores'].value}", f"at most {room}, the places of the mesh")
+        return limits
 
     def _limit(self, entry: str, name: str, table: Any) -> Limit:
         self._keys(entry, table, required=("value", "unit", "source"), optional=("note",))
@@ -166,6 +168,11 @@ class _Reader:
             if not isinstance(value, list) or not value or any(kind not in KINDS[name] for kind in value):
                 self._fail(f"{entry}.value", repr(value), f"a list of {_either(KINDS[name])}")
             value = tuple(value)
+        elif name in COUNT_LIMITS:
+            self._choice(f"{entry}.unit", table["unit"], (COUNT_LIMITS[name],))
+            if (type(value) is not int or not 0 < value <= COUNT_TOP) and (value != UNPUBLISHED or name in STATED):
+                known = "" if name in STATED else f' or "{UNPUBLISHED}"'
+                self._fail(f"{entry}.value", repr(value), f"an integer in 1..{COUNT_TOP}{known}")
         else:
             self._choice(f"{entry}.unit", table["unit"], ("bit",))
             allowed = BIT_LIMITS[name]

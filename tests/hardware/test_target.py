@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hardware import OPERATIONS, list_targets, load_target
-from hardware.target import BIT_LIMITS, EVIDENCE, LIMITS
+from hardware.limits import BIT_LIMITS, COUNT_LIMITS, LIMITS
+from hardware.target import EVIDENCE
 from hybridnet.errors import TargetError
 
 PRICE = 'value = 4.6\nunit = "pJ"\nsource = "a paper"\nevidence = "derived"\n'
@@ -43,7 +44,7 @@ def test_every_shipped_number_has_unit_and_source(name):
     assert target.limits or target.prices
     for limit in target.limits.values():
         assert limit.source
-        assert limit.unit in ("bit", "kind")
+        assert limit.unit in ("bit", "kind", *COUNT_LIMITS.values())
     for operation, price in target.prices.items():
         assert operation in OPERATIONS
         assert price.value > 0
