@@ -1,6 +1,6 @@
 """Rules of the cores: how much of a core a box of a layer takes, and the largest boxes that keep every rule.
 
-One function per rule, named as the rule and as its limit in the target file. A limit that is unpublished is not checked.
+One function per rule, named as the rule and as its limit in the target file; an unpublished limit is not checked.
 Boxes are searched as Lava's compiler for Loihi 2 cuts (its published table is in docs/mapping.md): all rows and
 channels of 2^k columns, the widest first; within one column rows, and within one place channels, are cut into as many
 pieces as the worst rule is overdrawn times, until none is.
@@ -9,6 +9,8 @@ pieces as the worst rule is overdrawn times, until none is.
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from math import ceil, prod
+
+import numpy as np
 
 from hardware.target import Target
 from hardware.tiling import Cores, Tiling, Wiring, cut
@@ -64,6 +66,19 @@ class Fit:
     loads: tuple[Load, ...]
     binding: str | None
     broken: str | None
+
+    def shares(self) -> np.ndarray:
+        """float64 (x, y, c): how full every core is, by the limit it is closest to."""
+        cores = self.cores
+        used = {
+            "neurons_per_core": cores.neurons,
+            "synapse_memory": cores.synapse_bits,
+            "axons_in": cores.axons_in,
+            "axons_out": cores.axons_out,
+        }
+        limits = {load.rule: load.limit for load in self.loads}
+        shares = [values / limit for rule, values in used.items() if (limit := limits[rule]) is not None]
+        return np.max(shares, axis=0) if shares else np.zeros(cores.neurons.shape)
 
 
 def fit(wiring: Wiring, following: Cores | None, target: Target) -> Fit:

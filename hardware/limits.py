@@ -36,7 +36,12 @@ COUNT_LIMITS = {  # unit of each; positive integers
     "mesh_rows": "tile",
     "tile_cores": "core",
 }
-STATED = ("cores", "mesh_columns", "mesh_rows", "tile_cores")  # of COUNT_LIMITS: never unpublished, a mapping needs them
+STATED = (
+    "cores",
+    "mesh_columns",
+    "mesh_rows",
+    "tile_cores",
+)  # of COUNT_LIMITS: never unpublished, a mapping needs them
 LIMITS = (*BIT_LIMITS, *COUNT_LIMITS, *KINDS)
 COUNT_TOP = 2**40
 

@@ -87,6 +87,10 @@ class Target:
         value = self.limits[limit].value
         return None if value == UNPUBLISHED else cast(int, value)
 
+    def stated(self, limit: str) -> int:
+        """Value of one of the counts that are never unpublished; the target must have limits."""
+        return cast(int, self.limits[limit].value)
+
     @property
     def kernels(self) -> tuple[str, ...]:
         """Ways in which a core can hold a convolution; the target must have limits."""
