@@ -19,6 +19,7 @@ from deploy.doctor import examine, extra
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
+from deploy.paper_view import show_paper
 from deploy.predict_view import predict_videos
 from deploy.prepare_view import inspect_cache, is_cache, prepare_videos
 from deploy.recording import Kind
@@ -311,6 +312,15 @@ def targets(as_json: Json = False) -> None:
         print_json({"targets": [views.target_dict(target) for target in found]})
     else:
         show(views.target_table(found))
+
+
+@app.command()
+def paper(
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw accuracy against energy.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The paper's tables: published, measured here, its joules counted again, and where it contradicts itself."""
+    show_paper(png, as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Print the table of docs/variants.md: parameters and multiply-accumulates of the presets with one key changed.
+"""Print the sizes in docs/variants.md: of the presets with one key changed, and of those that stand for the paper's.
 
 make sizes    # or: python tests/slow/variant_sizes.py
 """
@@ -12,6 +12,8 @@ from hybridnet.model.config import ModelConfig, preset
 from hybridnet.model.network import HybridNet
 
 PRESETS = {"tiny": 15, "base": 101}  # with so many classes
+PAPERS = {"base": 101, "large": 400}  # Ours on UCF-101, Ours-L on K-400
+TRIPLETS = 8
 VARIANTS: list[dict[str, object]] = [
     {},
     {"modalities": "iframe+motion"},
@@ -42,6 +44,12 @@ def size_of(config: ModelConfig) -> tuple[int, int]:
     return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
 
 
+def between_spiking_layers(config: ModelConfig) -> int:
+    """Multiply-accumulates of one triplet that are none on the chip: of 3x3 layers that spikes reach."""
+    side = -(-config.size // config.stm_stride)
+    return 2 * (config.stm_layers - 1) * 9 * config.stm_channels**2 * side**2 * config.steps
+
+
 for variant in VARIANTS:
     cells = []
     for name, classes in PRESETS.items():
@@ -49,3 +57,9 @@ for variant in VARIANTS:
         cells.append(f"{parameters / 1e6:.2f} M, {macs / 1e9:.2f} G")
     row = ", ".join(f"`{key}` {value}" for key, value in variant.items()) or "the paper's"
     print(f"| {row} | {' | '.join(cells)} |")
+
+print()
+for name, classes in PAPERS.items():
+    parameters, macs = size_of(preset(name, classes))
+    tera = TRIPLETS * (macs - between_spiking_layers(preset(name, classes))) / 1e12
+    print(f"{name}, {classes} classes: {parameters / 1e6:.2f} M, {tera:.4f} TMAC a video of {TRIPLETS} triplets")
