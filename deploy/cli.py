@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 a check or an input failed (one line on stderr), 2 wrong u
 stdout has one object: the results, failed inputs among them with their `error`, or `error` alone where there are none.
 """
 
-import json
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,27 +12,24 @@ from typing import Annotated, Any
 import typer
 
 from deploy import views
-from deploy.bundle import Bundle, read_bundle
+from deploy.bundle import read_bundle
+from deploy.cli_inspect import Json, inspect, show_bundle, targets
 from deploy.console import complain, counted, print_json, progress, show
 from deploy.doctor import examine, extra
-from deploy.kinds import refuse_others
-from deploy.manifest import MANIFEST
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.paper_view import show_paper
 from deploy.predict_view import predict_videos
-from deploy.prepare_view import inspect_cache, is_cache, prepare_videos
+from deploy.prepare_view import prepare_videos
 from deploy.recording import Kind
 from deploy.runtime import REGIME, Prediction, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
-from deploy.video_view import inspect_video, is_video
-from hardware import estimate_energy, list_targets, load_target
+from hardware import estimate_energy, load_target
 from hybridnet import __version__
 from hybridnet.errors import HybridnetError, PartialError, Stopped, VideoError
 from hybridnet.processes import usable_cores
 from hybridnet.video import Recipe
 from hybridnet.video.transcode import LIMITS
-from simulators import load_net, needed_processes
 
 STOPPED = 130  # exit code
 
@@ -44,7 +40,6 @@ CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .s
 Backend = Annotated[
     str, typer.Option(help="Simulator of the spiking partition: integer, lava, or lava-stock; the same bits.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Video files, or folders of them.")]
 
 
@@ -115,6 +110,9 @@ def export(
     target: Annotated[
         str, typer.Option(help="Chip to check against: of `hybridnet targets`, or a TOML file.")
     ] = "loihi2",
+    no_fit_check: Annotated[
+        bool, typer.Option("--no-fit-check", help="Export layers that do not fit the chip's cores, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Split a checkpoint: its spiking streams as .net files, the rest as ONNX, verified."""
@@ -122,13 +120,19 @@ def export(
         from deploy.export import export_bundle
     with progress() as bar:
         task = bar.add_task("export", total=None)
-        export_bundle(checkpoint, folder, target=target, progress=lambda stage: bar.update(task, description=stage))
+        export_bundle(
+            checkpoint,
+            folder,
+            target=target,
+            fit_check=not no_fit_check,
+            progress=lambda stage: bar.update(task, description=stage),
+        )
     bundle = read_bundle(folder)
     if as_json:
         files = dict(bundle.manifest.files)
         print_json({"bundle": str(folder), "target": bundle.manifest.target, "files": files})
     else:
-        _show_bundle(bundle)
+        show_bundle(bundle)
         megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         show(f"wrote {folder}: {megabytes:.1f} MB, target {bundle.manifest.target}, golden arrays replayed")
 
@@ -265,53 +269,8 @@ def prepare(
         prepare_videos(sources, cache, recipe, workers, as_json)
 
 
-@app.command()
-def inspect(
-    path: Annotated[
-        Path, typer.Argument(metavar="DIR|FILE.net|VIDEO", help="A bundle, a cache, a .net file, or a video.")
-    ],
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a video's compressed domain.")] = None,
-    gop: Annotated[
-        list[int] | None,
-        typer.Option(min=0, help="GOP to draw, from 0; may be repeated. Left out: the first full one."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show what is inside a bundle, a cache of `prepare`, a .net file or a video."""
-    if not path.exists():
-        raise VideoError(f"{path}: no such file or folder; check the path")
-    refuse_others(path)
-    if is_video(path):
-        inspect_video(path, png, gop or (), as_json)
-        return
-    if png or gop:
-        raise VideoError(f"{path}: is no video, and only a video can be drawn; leave out --png and --gop")
-    if is_cache(path):
-        inspect_cache(path, as_json)
-        return
-    if path.is_dir():
-        bundle = read_bundle(path)
-        if as_json:
-            print_json(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
-        else:
-            _show_bundle(bundle)
-            show(*views.manifest_lines(bundle))
-        return
-    graph = load_net(path)
-    if as_json:
-        print_json(views.graph_dict(graph))
-    else:
-        show(views.graph_table(path.name, graph), views.needs_line(path.name, needed_processes(graph)))
-
-
-@app.command()
-def targets(as_json: Json = False) -> None:
-    """List the targets that ship: chips to export to, price lists for energy."""
-    found = [load_target(name) for name in list_targets()]
-    if as_json:
-        print_json({"targets": [views.target_dict(target) for target in found]})
-    else:
-        show(views.target_table(found))
+app.command()(inspect)
+app.command()(targets)
 
 
 @app.command()
@@ -331,10 +290,3 @@ def doctor(as_json: Json = False) -> None:
         print_json({"findings": [vars(finding) for finding in findings]})
     else:
         show(views.doctor_table(findings))
-
-
-def _show_bundle(bundle: Bundle) -> None:
-    show(views.partition_table(bundle))
-    for stream, graph in bundle.graphs.items():
-        show(views.graph_table(f"{stream}.net", graph))
-    show(views.port_table(bundle))

@@ -12,7 +12,7 @@ from deploy.onnx_graph import conventional_onnx, count_macs
 from deploy.partition import check_deployable, partition, streams
 from deploy.quantise import spiking_graph
 from deploy.verify import verify_bundle
-from hardware import Target, check_graph, load_target
+from hardware import Target, check_fit, check_graph, load_target
 from hybridnet import __version__
 from hybridnet.errors import BundleError
 from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
@@ -21,14 +21,20 @@ from simulators import net_bytes
 
 
 def export_bundle(
-    checkpoint: str | Path, out: str | Path, *, target: str = "loihi2", progress: Callable[[str], None] = lambda _: None
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    target: str = "loihi2",
+    fit_check: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Export a checkpoint (safetensors with its JSON config beside it) as a bundle folder; return the folder.
 
     The spiking partition is checked against `target`, the conventional partition against torch, and the finished
-    bundle replays its golden arrays before it takes its name; `progress` hears each stage. Raises CheckpointError,
-    TargetError (what the target cannot hold: layer, value, limit, remedy; or a variant of the model that has nothing
-    to run on a chip) and OutputError; `out` is then untouched.
+    bundle replays its golden arrays before it takes its name; `progress` hears each stage. Without `fit_check` the
+    layers need not fit the target's cores, only its arithmetic. Raises CheckpointError, TargetError (what the target
+    cannot hold: layer, rule, value, limit, remedy; or a variant of the model that has nothing to run on a chip) and
+    OutputError; `out` is then untouched.
     """
     chip = load_target(target)
     progress("reading the checkpoint")
@@ -36,7 +42,7 @@ def export_bundle(
     check_deployable(source.model.config)
     source.model.eval()
     with whole_folder(Path(out), MANIFEST) as folder:
-        _fill(folder, source, chip, progress)
+        _fill(folder, source, chip, fit_check, progress)
         progress("replaying the golden arrays")
         for check in verify_bundle(folder, backends=("integer",)):
             if not check.passed:
@@ -44,7 +50,7 @@ def export_bundle(
     return Path(out)
 
 
-def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[str], None]) -> None:
+def _fill(folder: Path, source: Checkpoint, chip: Target, fit_check: bool, progress: Callable[[str], None]) -> None:
     model, config = source.model, source.model.config
     inputs = {stream: (STREAMS[stream], config.size, config.size) for stream in config.streams}
     graphs = {}
@@ -54,6 +60,9 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, progress: Callable[[st
         graphs[stream] = spiking_graph(stm, inputs[stream], config.steps, graded=graded)
         check_graph(graphs[stream], chip, stream)
         (folder / net_name(stream)).write_bytes(net_bytes(graphs[stream]))
+    if fit_check:
+        progress(f"fitting the layers to the cores of {chip.name}")
+        check_fit(graphs, chip)
     ports = tuple(port_of(stream, graph) for stream, graph in graphs.items())
 
     progress("exporting the conventional partition to ONNX")

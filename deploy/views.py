@@ -12,7 +12,7 @@ from deploy.console import counted
 from deploy.doctor import Finding
 from deploy.runtime import Prediction
 from deploy.work import CONVENTIONAL, VideoWork
-from hardware import Count, EnergyReport, EnergyRow, Target
+from hardware import Count, EnergyReport, EnergyRow
 from hybridnet.spiking import Layer, SpikingGraph
 from simulators import needed_processes
 
@@ -170,23 +170,6 @@ def graph_dict(graph: SpikingGraph) -> dict[str, Any]:
         "input_shape": graph.input_shape, "input_bits": graph.input_bits, "steps": graph.steps,
         "processes": needed_processes(graph), "layers": layers,
     }  # fmt: skip
-
-
-def target_table(targets: Iterable[Target]) -> Table:
-    """Targets, one a row: what each can be used for."""
-    table = new_table("targets", "target", "use", "description")
-    for target in targets:
-        table.add_row(target.name, ", ".join(_uses(target)), target.description)
-    return table
-
-
-def target_dict(target: Target) -> dict[str, Any]:
-    """A target's name and uses, JSON-ready."""
-    return {"name": target.name, "use": _uses(target), "description": target.description}
-
-
-def _uses(target: Target) -> list[str]:
-    return [use for use, data in (("export", target.limits), ("energy", target.prices)) if data]
 
 
 def doctor_table(findings: Iterable[Finding]) -> Table:
