@@ -74,8 +74,7 @@ def _colours(number: int) -> np.ndarray:
     """(number, 3) RGB, neighbours far apart."""
     from matplotlib import colormaps
 
-    palette = np.array(colormaps["tab10"].colors) * 255
-    return palette[np.arange(number) % len(palette)]
+    return colormaps["tab10"](np.arange(number) % 10)[:, :3] * 255
 
 
 def _legend(layer: LayerMapping) -> str:

@@ -12,6 +12,7 @@ from deploy.bundle import Bundle, Golden
 from deploy.console import counted, print_json, progress, show
 from deploy.views import new_table
 from hardware import ChipMapping, LayerMapping, Target, Traffic, check_graph, load_target, map_graphs
+from hardware.fit import Load
 from hybridnet.errors import TargetError
 from hybridnet.spiking import SpikingGraph
 
@@ -55,7 +56,7 @@ def inspect_mapping(
 
 def mapping_table(mapping: ChipMapping, title: str) -> Table:
     """Layers, one a row: the boxes that cores hold, and how full the fullest core is by each limit."""
-    table = new_table(title, "layer", "neurons", "a core", "kernels", "cores", "chips", "binds", *COLUMNS.values())
+    table = new_table(title, "layer", "shape", "a core", "kernels", "cores", "chips", "binds", *COLUMNS.values())
     for column in table.columns[7:]:
         column.justify = "right"
     for layer in mapping.layers:
@@ -64,7 +65,7 @@ def mapping_table(mapping: ChipMapping, title: str) -> Table:
         table.add_row(
             f"{layer.part}/{layer.name}", "x".join(map(str, wiring.outputs)), "x".join(map(str, tiling.box)),
             tiling.kernel if wiring.weight_bits else "none", f"{fit.cores.number:,}", _span(layer.chips),
-            "[red]does not fit[/]" if fit.broken else fit.binding or "", *map(_share, fit.loads),
+            "[red]no fit[/]" if fit.broken else COLUMNS.get(fit.binding or "", ""), *map(_share, fit.loads),
         )  # fmt: skip
     return table
 
@@ -155,8 +156,8 @@ def _span(chips: range) -> str:
     return str(chips[0]) if len(chips) == 1 else f"{chips[0]}-{chips[-1]}"
 
 
-def _share(load: Any) -> str:
-    return "-" if load.limit is None else f"{load.used:,} ({load.share:.0%})"
+def _share(load: Load) -> str:
+    return "-" if load.limit is None else f"{load.share:.0%}"
 
 
 def _place(traffic: Traffic) -> str:
