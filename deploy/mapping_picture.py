@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.console import counted
 from deploy.sheet import MARGIN, new_sheet, require_matplotlib
 from hardware import ChipMapping, LayerMapping
 from hardware.mesh import places
@@ -32,7 +33,8 @@ def draw_mapping(mapping: ChipMapping, name: str, png: Path) -> None:
     sheet = new_sheet(width, top + LINE * (len(mapping.layers) + 1) + MARGIN)
     sheet.title(f"{name} on {target.name}")
     left_out = "" if drawn == mapping.chips else f", of which the first {drawn} are drawn"
-    sheet.text(MARGIN, 40, f"{mapping.cores:,} cores on {mapping.chips:,} chips{left_out}; full colour is a full core")
+    cores, chips = counted(mapping.cores, "core"), counted(mapping.chips, "chip")
+    sheet.text(MARGIN, 40, f"{cores} on {chips}{left_out}; full colour is a full core")
 
     colours = _colours(len(mapping.layers))
     for number, pixels in enumerate(_chips(mapping, drawn, colours, side)):
@@ -81,4 +83,4 @@ def _legend(layer: LayerMapping) -> str:
     shares = layer.fit.shares()
     binds = f", {layer.fit.binding} binds" if layer.fit.binding else ""
     fits = ", DOES NOT FIT" if layer.fit.broken else binds
-    return f"{layer.part}/{layer.name}: {shares.size:,} cores, {shares.mean():.0%} full on average{fits}"
+    return f"{layer.part}/{layer.name}: {counted(shares.size, 'core')}, {shares.mean():.0%} full on average{fits}"

@@ -149,7 +149,9 @@ def test_a_neuron_that_reads_too_much_is_refused_by_name_with_what_to_change() -
     with pytest.raises(TargetError) as caught:
         check_fit({"motion": dense_after_conv()}, target)
     line = str(caught.value)
-    assert line.startswith("motion/dense: breaks rule fan_in: one neuron by itself takes 256 of axons_in, over the limit")
+    assert line.startswith(
+        "motion/dense: breaks rule fan_in: one neuron by itself takes 256 of axons_in, over the limit"
+    )
     assert "stride 2 instead of 1 in conv" in line  # 4 x 4 places of 4 channels are 64
     assert "channels 1 instead of 4 in conv" in line  # 64; 2 channels are 128
     assert "split what a neuron of dense reads into 3" in line  # 86 each

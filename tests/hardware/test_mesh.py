@@ -42,9 +42,7 @@ def test_a_line_of_neurons_on_a_row_of_tiles() -> None:
 
 @pytest.mark.parametrize(("stride", "dilation", "groups"), [(1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 2)])
 @pytest.mark.parametrize("neurons", [4, 12, 1000])
-def test_messages_are_those_of_a_walk_over_every_synapse(
-    stride: int, dilation: int, groups: int, neurons: int
-) -> None:
+def test_messages_are_those_of_a_walk_over_every_synapse(stride: int, dilation: int, groups: int, neurons: int) -> None:
     one = Layer("one", "conv", np.full((4, 1, 3, 3), 2), padding=(1, 1), threshold=5)
     two = Layer(
         "two", "conv", np.full((2, 4 // groups, 3, 3), 2), stride=(stride, stride), padding=(1, 1),
