@@ -43,6 +43,6 @@ def _file(path: Path) -> str | None:
         ".safetensors": f"is a checkpoint; hybridnet export {path} -o DIR makes a bundle of it",
         ".onnx": "is an ONNX graph by itself; inspect the folder of the bundle that it is of",
         ".npz": "holds arrays, such as simulate --trace writes; numpy.load reads it",
-        ".toml": "is no model and no video; if it is a target, hybridnet targets shows it, and others take it as --target",
+        ".toml": "is no model and no video; if it is a target, hybridnet targets shows it, many take it as --target",
         ".json": "is no model and no video; inspect a bundle, a cache, a .net file or a video",
     }.get(path.suffix)

@@ -175,7 +175,7 @@ def trunc0(x: int) -> int:
     return x >> 12 if x >= 0 else -(-x >> 12)
 
 
-@settings(deadline=None)  # a busy machine is no bug
+@settings(deadline=None)
 @given(
     weight=st.integers(-131071, 131071),
     bias=st.integers(-4096, 4095),
