@@ -8,6 +8,8 @@ at most):
 
     shared    one list per input channel and tap:  ceil((n * weight + header) / word),           n output channels
     unrolled  one list per input of the box:       ceil((n * (weight + index) + header) / word), n synapses on the box
+
+Delays of synapses are not counted.
 """
 
 from dataclasses import dataclass
@@ -45,7 +47,10 @@ class Wiring:
     def synapses(self, axis: int, length: int) -> np.ndarray:
         """int64 (boxes, inputs) along an axis of (C,H,W): how often outputs of each box read each input."""
         inputs, outputs = self.inputs[axis], self.outputs[axis]
-        counts = np.zeros((-(-outputs // length), inputs), np.int64)
+        sizes = _sizes(outputs, length)
+        if axis == 0 and self.groups == 1:  # one column seen as all: a dense layer may read tens of thousands
+            return np.broadcast_to(sizes[:, None], (len(sizes), inputs))
+        counts = np.zeros((len(sizes), inputs), np.int64)
         if axis == 0:
             reader, read = np.arange(outputs), np.arange(inputs)
             same = reader[:, None] // (outputs // self.groups) == read // (inputs // self.groups)
@@ -178,8 +183,7 @@ def _unrolled_bits(axes: tuple[np.ndarray, np.ndarray, np.ndarray], each: int, t
     """By core: the lists of all inputs. Boxes with the same synapses per input, as the inner ones, are summed once."""
     kinds, which, many = [], [], []
     for synapses in axes:
-        values = np.unique(synapses)
-        spread = np.stack([(synapses == value).sum(axis=1) for value in values], axis=1)
+        values, spread = _spread(synapses)
         kind, index = np.unique(spread, axis=0, return_inverse=True)
         kinds.append(values)
         many.append(kind)
@@ -188,3 +192,12 @@ def _unrolled_bits(axes: tuple[np.ndarray, np.ndarray, np.ndarray], each: int, t
     lists = _bits(x[:, None, None] * y[:, None] * c, each, target)
     bits = np.einsum("abc,xa,yb,zc->xyz", lists, many[2], many[1], many[0])
     return bits[np.ix_(which[2], which[1], which[0])]
+
+
+def _spread(synapses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of synapses there are, and how many inputs of each box have each: (values,), (boxes, values)."""
+    if not synapses.strides[1]:  # one column seen as all
+        values = np.unique(synapses[:, 0])
+        return values, (synapses[:, :1] == values) * synapses.shape[1]
+    values = np.unique(synapses)
+    return values, np.stack([(synapses == value).sum(axis=1) for value in values], axis=1)
