@@ -1,34 +1,22 @@
-"""A checkpoint on labelled videos in three forms, on the very same clips, each with what it costs.
-
-float       nothing of the STMs quantised or rounded: real weights, leaks, thresholds and potentials (`HybridNet.real`)
-quantised   the model as it was trained: STMs in the chip's integers
-bundle      as deployed: the integer engine or Lava, the bridge, ONNX Runtime
+"""A checkpoint on labelled videos in each of its forms (`deploy.forms`), on the very same clips, with what each costs.
 
 Between quantised and bundle every spike and potential is the same; only the conventional side's float32 sums may
 differ in their last bits. What quantising costs is the difference between float and quantised.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from deploy.partition import streams
-from deploy.runtime import Runtime, use_clips
-from deploy.work import Tally, VideoWork
-from hardware import Target, estimate_energy
+from deploy.forms import Outcome, look_with_bundle, look_without
+from deploy.runtime import Runtime
+from hardware import Target
 from hybridnet.errors import BundleError, VideoError
 from hybridnet.model.checkpoint import Checkpoint
-from hybridnet.model.temporal import STM
-from hybridnet.spiking import SpikingGraph
-from hybridnet.trace import Trace
-from hybridnet.video import Clip
-from simulators.events import event_counter
 
-FORMS = ("float", "quantised", "bundle")
 TOP = 5
 
 
@@ -46,16 +34,16 @@ class Score:
 
     logits       float32 (n,classes), the mean over each video's clips
     labels       int64 (n,), the true ones
-    energy       joules a video, mean
+    energy       joules a video, mean; None, as the next two, where `Outcome` has None
     synops       synaptic operations a video, mean
     spike_rate   spikes per neuron and step, mean over videos
     """
 
     logits: np.ndarray
     labels: np.ndarray
-    energy: float
-    synops: float
-    spike_rate: float
+    energy: float | None
+    synops: float | None
+    spike_rate: float | None
 
     @property
     def best(self) -> np.ndarray:
@@ -84,7 +72,7 @@ class Score:
 
 def evaluate(
     checkpoint: Checkpoint,
-    runtime: Runtime,
+    runtime: Runtime | None,
     videos: Sequence[Labelled],
     regime: Target,
     *,
@@ -93,91 +81,45 @@ def evaluate(
 ) -> tuple[dict[str, Score], list[VideoError]]:
     """Scores by form, over the videos that can be read, and why the others cannot be.
 
+    runtime    the model's bundle, None if it has none
     tell       hears of videos that were transcoded or are damaged
     progress   hears how many are done, and which comes next
 
     A video is decoded once, its clips one at a time. Raises BundleError if the bundle is of another model, and
     VideoError if no video can be read.
     """
-    _check_bundle(checkpoint, runtime)
-    rows: list[tuple[int, dict[str, tuple[np.ndarray, VideoWork]]]] = []
+    if runtime:
+        _check_bundle(checkpoint, runtime)
+        look = partial(look_with_bundle, checkpoint, runtime, regime)
+    else:
+        look = partial(look_without, checkpoint)
+    rows: list[tuple[int, dict[str, Outcome]]] = []
     errors = []
     for done, item in enumerate(videos):
         progress(done, item.video.name)
         try:
-            rows.append((item.label, _look(checkpoint, runtime, item.video, tell)))
+            rows.append((item.label, look(item.video, tell)))
         except VideoError as error:
             errors.append(error)
     if not rows:
         raise errors[0]
     labels = np.array([label for label, _ in rows])
-    return {form: _score(labels, [forms[form] for _, forms in rows], regime) for form in FORMS}, errors
+    return {form: _score(labels, [outcomes[form] for _, outcomes in rows]) for form in rows[0][1]}, errors
 
 
-def _look(
-    checkpoint: Checkpoint, runtime: Runtime, video: Path, tell: Callable[[str], None]
-) -> dict[str, tuple[np.ndarray, VideoWork]]:
-    """The mean logits and the work of one video, by form."""
-
-    def run(clips: Iterator[Clip]) -> dict[str, tuple[np.ndarray, VideoWork]]:
-        tallies = {form: Tally(runtime.bundle) for form in FORMS}
-        logits: dict[str, list[np.ndarray]] = {form: [] for form in FORMS}
-        with runtime.simulator() as simulate:
-            for clip in clips:
-                traces = simulate(clip)
-                found = {"bundle": (runtime.classify(clip, runtime.cross(traces)), traces)}
-                found |= {form: _run_model(form, checkpoint, runtime, clip) for form in FORMS if form != "bundle"}
-                for form, (of_clip, traces) in found.items():
-                    logits[form].append(of_clip)
-                    tallies[form].add(traces)
-        return {form: (np.mean(logits[form], axis=0), tallies[form].result()) for form in FORMS}
-
-    found, _ = use_clips(video, runtime.bundle.manifest.preprocessing, run, tell)
-    return found
-
-
-@torch.no_grad()
-def _run_model(form: str, checkpoint: Checkpoint, runtime: Runtime, clip: Clip) -> tuple[np.ndarray, dict[str, Trace]]:
-    """Logits float32 (classes,) of one clip from torch, and the traces of its streams."""
-    inputs, traces = [], {}
-    if checkpoint.model.config.reads_iframe:
-        inputs.append(torch.from_numpy(clip.iframe.astype(np.float32))[None])
-    for stream, stm in streams(checkpoint.model).items():
-        x = getattr(clip, stream)
-        potential, spikes = _run_stm(form, stm, torch.from_numpy(x.astype(np.float32))[None])
-        inputs.append(potential)
-        traces[stream] = _trace(runtime.bundle.graphs[stream], x, [layer[:, 0].numpy() for layer in spikes])
-    return checkpoint.model.conventional(*inputs)[0].numpy(), traces
-
-
-def _run_stm(form: str, stm: STM, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    return stm.run_real(x) if form == "float" else stm.run(x)
-
-
-def _trace(graph: SpikingGraph, x: np.ndarray, spikes: Sequence[np.ndarray]) -> Trace:
-    """What a simulator would have counted: x (T,C,H,W), and the spikes (T,C,h,w) of every spiking layer."""
-    layers = list(graph.neuron_layers())
-    events, counts, updates = {}, {}, {}
-    for n, (layer, source, shape, _) in enumerate(layers):
-        count = event_counter(layer, source, shape)
-        events[layer.name] = np.array([count(frame) for frame in (spikes[n - 1] if n else x)])
-        sent = spikes[n].reshape(len(x), -1).sum(axis=1) if n < len(spikes) else np.zeros(len(x))
-        counts[layer.name] = sent.astype(np.int64)
-        updates[layer.name] = len(x) * int(np.prod(shape))
-    nothing = np.empty(0, np.int32)
-    return Trace("torch", nothing, {}, {}, counts, events, updates, {})
-
-
-def _score(labels: np.ndarray, videos: Sequence[tuple[np.ndarray, VideoWork]], regime: Target) -> Score:
-    works = [work for _, work in videos]
-    synops = [sum(count.count for count in work.counts if count.operation == "synaptic_operation") for work in works]
+def _score(labels: np.ndarray, outcomes: Sequence[Outcome]) -> Score:
     return Score(
-        logits=np.stack([logits for logits, _ in videos]),
+        logits=np.stack([outcome.logits for outcome in outcomes]),
         labels=labels,
-        energy=float(np.mean([estimate_energy(work.counts, regime).total for work in works])),
-        synops=float(np.mean(synops)),
-        spike_rate=float(np.mean([work.spike_rate for work in works])),
+        energy=_mean([outcome.energy for outcome in outcomes]),
+        synops=_mean([outcome.synops for outcome in outcomes]),
+        spike_rate=_mean([outcome.spike_rate for outcome in outcomes]),
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _check_bundle(checkpoint: Checkpoint, runtime: Runtime) -> None:

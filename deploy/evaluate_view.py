@@ -14,16 +14,18 @@ from deploy.confusion_picture import draw_confusions, write_confusion
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import extra
 from deploy.evaluate import TOP, Labelled, Score, evaluate
+from deploy.partition import check_deployable
 from deploy.runtime import Runtime, open_bundle
 from deploy.views import joules, new_table
 from hardware import Target, load_target
-from hybridnet.errors import DatasetError, PartialError
+from hybridnet.errors import DatasetError, PartialError, TargetError
 from hybridnet.files import disk_errors, keep_apart
 from hybridnet.model.checkpoint import Checkpoint, load_checkpoint
 from hybridnet.training.config import read_config
 from hybridnet.training.data import items_of, read_data
 from hybridnet.training.datasets import read_folder
 
+TARGETS = {"zero": "loihi2", "subtract": "loihi2-custom"}  # that have neurons of each reset
 USUAL_SPLITS = ("test", "val", "all")  # the first of these that a folder has
 
 
@@ -32,7 +34,8 @@ def evaluate_on(
 ) -> None:
     """Evaluate a checkpoint and show it; with `out` write confusion.png and CSV files there.
 
-    A video that cannot be read is named on stderr and makes a PartialError at the end; raises what `evaluate` raises.
+    A model without a bundle is evaluated without, and a line says why. A video that cannot be read is named on stderr
+    and makes a PartialError at the end; raises what `evaluate` raises.
     """
     regime, checkpoint = load_target(target), load_checkpoint(path)
     name, videos = _find(data, split, checkpoint)
@@ -43,7 +46,7 @@ def evaluate_on(
     with progress() as bar:
         bar.columns = (BarColumn(), MofNCompleteColumn(), *bar.columns)
         task = bar.add_task("exporting", total=len(videos))
-        with _opened(path, bundle) as runtime:
+        with _opened(path, checkpoint, bundle) as (runtime, no_bundle):
             scores, errors = evaluate(
                 checkpoint, runtime, videos, regime, tell=complain,
                 progress=lambda done, video: bar.update(task, completed=done, description=f"evaluating {video}"),
@@ -52,10 +55,14 @@ def evaluate_on(
         complain(error)
     facts = {"checkpoint": str(path), "data": name, "videos": len(videos) - len(errors), "regime": regime.name}
     if as_json:
-        trained = {"trained": checkpoint.training is not None, "failures": [str(error) for error in errors]}
-        print_json({**facts, **trained, **{form: _dict(score, checkpoint, scores) for form, score in scores.items()}})
+        facts |= {"trained": checkpoint.training is not None, "no_bundle": no_bundle}
+        facts |= {"failures": [str(error) for error in errors]}
+        print_json({**facts, **{form: _dict(score, checkpoint, scores) for form, score in scores.items()}})
     else:
         _show(scores, checkpoint, f"{path.name} on {name}, {facts['videos']} videos", regime)
+        if no_bundle:
+            quantised = "" if "quantised" in scores else ", nor a quantised form"
+            show(f"no bundle stands beside{quantised}, nor energy, which is counted on one: {no_bundle}")
     if out:
         _write(out, scores, checkpoint, f"{path.stem} on {name}")
         if not as_json:
@@ -65,15 +72,26 @@ def evaluate_on(
 
 
 @contextmanager
-def _opened(checkpoint: Path, bundle: Path | None) -> Iterator[Runtime]:
-    """The bundle, or one that is exported for the time being."""
+def _opened(path: Path, checkpoint: Checkpoint, bundle: Path | None) -> Iterator[tuple[Runtime | None, str | None]]:
+    """(the bundle, or one that is exported for the time being; why there is none), one of them None.
+
+    Raises TargetError if a bundle was given of a model that has none.
+    """
+    config = checkpoint.model.config
     if bundle:
-        yield open_bundle(bundle)
+        check_deployable(config)
+        yield open_bundle(bundle), None
         return
     with extra("export"):
         from deploy.export import export_bundle
     with tempfile.TemporaryDirectory() as folder:
-        yield open_bundle(export_bundle(checkpoint, Path(folder) / "bundle"))
+        runtime: Runtime | None = None
+        why = None
+        try:
+            runtime = open_bundle(export_bundle(path, Path(folder) / "bundle", target=TARGETS[config.reset]))
+        except TargetError as error:
+            why = str(error)
+        yield runtime, why
 
 
 def _find(data: Path, split: str | None, checkpoint: Checkpoint) -> tuple[str, list[Labelled]]:
@@ -111,15 +129,21 @@ def _show(scores: Mapping[str, Score], checkpoint: Checkpoint, title: str, regim
         ("top-1", [f"{score.top(1):.2%}" for score in scores.values()]),
         (f"top-{TOP}", [f"{score.top(TOP):.2%}" for score in scores.values()]),
         ("same label as float", [f"{_agreement(score, scores['float']):.2%}" for score in scores.values()]),
-        (f"energy a video, {regime.name}", [joules(s.energy) if priced else "unpriced" for s in scores.values()]),
-        ("synaptic operations a video", [f"{score.synops:,.0f}" for score in scores.values()]),
-        ("spike rate", [f"{score.spike_rate:.2%}" for score in scores.values()]),
+        (f"energy a video, {regime.name}", [_energy(score.energy, priced) for score in scores.values()]),
+        ("synaptic operations a video", ["-" if s.synops is None else f"{s.synops:,.0f}" for s in scores.values()]),
+        ("spike rate", ["-" if s.spike_rate is None else f"{s.spike_rate:.2%}" for s in scores.values()]),
     ]
     for name, values in rows:
         shown.add_row(name, *values)
     show(shown, _class_table(scores, checkpoint))
     if checkpoint.training is None:
         show("the weights of this checkpoint are untrained, so its accuracy is chance")
+
+
+def _energy(energy: float | None, priced: bool) -> str:
+    if energy is None:
+        return "-"
+    return joules(energy) if priced else "unpriced"
 
 
 def _class_table(scores: Mapping[str, Score], checkpoint: Checkpoint) -> Table:

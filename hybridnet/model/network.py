@@ -75,17 +75,26 @@ class HybridNet(nn.Module):
 
     def run(self, iframe: Tensor, motion: Tensor, residual: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
         """(what `forward` gives, by stream the spikes (T,N,C,h,w) of every layer that spikes)."""
+        return self._recorded(iframe, motion, residual, lambda stream, x: self.modulators[stream].run(x))
+
+    def run_real(self, iframe: Tensor, motion: Tensor, residual: Tensor) -> tuple[Tensor, dict[str, list[Tensor]]]:
+        """`run` of the float model: STMs with nothing quantised or rounded, see `STM.run_real`."""
+        return self._recorded(iframe, motion, residual, lambda stream, x: self.modulators[stream].run_real(x))
+
+    def _recorded(
+        self,
+        iframe: Tensor,
+        motion: Tensor,
+        residual: Tensor,
+        run: Callable[[str, Tensor], tuple[Tensor, list[Tensor]]],
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
         spikes: dict[str, list[Tensor]] = {}
 
         def modulate(stream: str, x: Tensor) -> Tensor:
-            potential, spikes[stream] = self.modulators[stream].run(x)
+            potential, spikes[stream] = run(stream, x)
             return potential
 
         return self._flow(iframe, motion, residual, modulate), spikes
-
-    def real(self, iframe: Tensor, motion: Tensor, residual: Tensor) -> Tensor:
-        """What `forward` gives, of the float model: STMs with nothing quantised or rounded, see `STM.run_real`."""
-        return self._flow(iframe, motion, residual, lambda stream, x: self.modulators[stream].run_real(x)[0])
 
     def _flow(self, iframe: Tensor, motion: Tensor, residual: Tensor, modulate: Modulate) -> Tensor:
         clip = {"motion": motion, "residual": residual}

@@ -15,8 +15,9 @@ from deploy import open_bundle
 from deploy.cli import app
 from deploy.evaluate import Score
 from deploy.export import export_bundle
-from hybridnet.errors import BundleError, DatasetError, PartialError
+from hybridnet.errors import BundleError, DatasetError, PartialError, TargetError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
+from hybridnet.model.config import preset
 from hybridnet.model.network import HybridNet
 from hybridnet.video import sample_clips
 
@@ -41,7 +42,7 @@ def run(*words: object) -> str:
 
 
 def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
-    """The bundle's column is what `predict` says of each video, the float model's what `HybridNet.real` does."""
+    """The bundle's column is what `predict` says of each video, the float model's what `HybridNet.run_real` does."""
     found = json.loads(run(tiny_checkpoint, videos, "--bundle", tiny_bundle, "-o", tmp_path / "out", "--json"))
     checkpoint = load_checkpoint(tiny_checkpoint)
     true = [checkpoint.labels.index(name) for name in CLASSES]
@@ -55,7 +56,7 @@ def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp
             for x in zip(*((c.iframe, c.motion, c.residual) for c in clips), strict=True)
         )
         with torch.no_grad():
-            floats.append(checkpoint.model.real(*stacked).mean(dim=0).numpy())
+            floats.append(checkpoint.model.run_real(*stacked)[0].mean(dim=0).numpy())
     expected = {
         "float": [int(logits.argmax()) for logits in floats],
         "bundle": [checkpoint.labels.index(prediction.labels[0]) for prediction in predictions],
@@ -80,6 +81,77 @@ def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp
     assert found["float"]["synops"] == pytest.approx(found["bundle"]["synops"], rel=0.05)
     assert found["float"]["synops"] != found["bundle"]["synops"]
     assert (tmp_path / "out" / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def small(folder: Path, **changes: object) -> Path:
+    """The checkpoint of a variant that runs in no time, with the labels of the two classes."""
+    config = replace(preset("tiny", 2), size=32, short_side=32, dim=16, depth=1, stm_channels=4)
+    config = replace(config, fold_channels=8, rrdb_channels=8, rrdb_growth=2, **changes)
+    torch.manual_seed(0)
+    save_checkpoint(folder / "small.safetensors", HybridNet(config), CLASSES)
+    return folder / "small.safetensors"
+
+
+NOT_DEPLOYED = [
+    ({"modalities": "iframe"}, ["float"], "an I-frame passes no STM"),
+    ({"stm": "none"}, ["float"], "without an STM there are no spikes"),
+    ({"stm": "convlstm"}, ["float"], "a ConvLSTM has no spikes"),
+    ({"order": "LS-GS-T"}, ["float", "quantised"], "its STMs stand behind the transformer"),
+]
+
+
+@pytest.mark.parametrize(("changes", "forms", "why"), NOT_DEPLOYED, ids=lambda x: str(x))
+def test_a_model_that_no_chip_runs(
+    changes: dict[str, object], forms: list[str], why: str, videos: Path, tmp_path: Path
+) -> None:
+    """Its forms are what its own forward passes say, counted here spike by spike, and a line says what is not there."""
+    checkpoint = small(tmp_path, **changes)
+    found = json.loads(run(checkpoint, videos, "--json"))
+    assert [form for form in ("float", "quantised", "bundle") if form in found] == forms
+    assert why in found["no_bundle"]
+    model = load_checkpoint(checkpoint).model
+    for form in forms:
+        best, synops, rates = [], [], []
+        for name in CLASSES:
+            clips = list(sample_clips(videos / name / f"{name}.avi", model.config.preprocessing()))
+            arrays = ((clip.iframe, clip.motion, clip.residual) for clip in clips)
+            stacked = [torch.from_numpy(np.stack(x)).float() for x in zip(*arrays, strict=True)]
+            with torch.no_grad():
+                logits, spikes = (model.run_real if form == "float" else model.run)(*stacked)
+            best.append(int(logits.mean(dim=0).argmax()))
+            layers = [layer.numpy() for layers in spikes.values() for layer in layers]
+            rates.append(sum(layer.sum() for layer in layers) / max(1, sum(layer.size for layer in layers)))
+            synops.append(sum((layer * reached(*layer.shape[2:])).sum() for layer in layers))
+        assert found[form]["top1"] == np.mean(np.array(best) == [0, 1])
+        assert found[form]["energy"] is None
+        if forms == ["float"]:
+            assert found[form]["synops"] is found[form]["spike_rate"] is None
+        else:
+            assert min(rates) > 0
+            assert found[form]["spike_rate"] == pytest.approx(np.mean(rates))
+            assert found[form]["synops"] == pytest.approx(np.mean(synops))
+
+
+def reached(channels: int, height: int, width: int) -> np.ndarray:
+    """Synapses that a spike at each place (h,w) of a padded 3x3 convolution to so many channels reaches."""
+    rows, columns = ([min(n, k + 2) - max(0, k - 1) for k in range(n)] for n in (height, width))
+    return channels * np.outer(rows, columns)
+
+
+def test_what_has_no_bundle_says_so_and_takes_none(videos: Path, tmp_path: Path) -> None:
+    checkpoint = small(tmp_path, stm="none")
+    shown = run(checkpoint, videos, "-o", tmp_path / "out")
+    (line,) = [line for line in shown.splitlines() if line.startswith("no bundle")]
+    assert line.startswith("no bundle stands beside, nor a quantised form, nor energy, which is counted on one: model ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["confusion.png", "confusion_float.csv"]
+    with pytest.raises(TargetError, match="stm 'none' cannot be exported"):
+        run(checkpoint, videos, "--bundle", tmp_path)
+
+
+def test_reset_by_subtraction_is_exported_to_its_own_target(videos: Path, tmp_path: Path) -> None:
+    found = json.loads(run(small(tmp_path, reset="subtract"), videos, "--json"))
+    assert found["no_bundle"] is None
+    assert found["bundle"]["synops"] == found["quantised"]["synops"] > 0
 
 
 def test_as_a_table_with_a_bundle_of_its_own(tiny_checkpoint: Path, videos: Path, tmp_path: Path) -> None:
