@@ -4,7 +4,7 @@ A square of side s becomes S x S by nearest neighbour at pixel centres, as `make
 alike: m becomes trunc0(m * S / s), within +-127. A mirrored view swaps left and right and negates motion x.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,21 +39,25 @@ def random_view(rng: np.random.Generator, height: int, width: int, scales: Seque
     return View(int(top), int(left), side, flip and bool(rng.integers(2)))
 
 
-def cut(record: np.void, view: View, iframe: np.ndarray, motion: np.ndarray, residual: np.ndarray) -> None:
-    """Fill float32 arrays iframe (S,S,3), motion (T,S,S,2) and residual (T,S,S,3) from a record, see `record_type`."""
-    size = len(iframe)
-    rows = np.uintp(view.top) + nearest_indices(view.side, size)
-    columns = np.uintp(view.left) + nearest_indices(view.side, size)
-    if view.mirrored:
-        columns = columns[::-1].copy()
+def cut(record: np.void, view: View, targets: Mapping[str, np.ndarray]) -> None:
+    """Fill float32 arrays iframe (S,S,3), motion (T,S,S,2) and residual (T,S,S,3) from a record, see `record_type`.
+
+    What is not among the targets is not read.
+    """
     pixels, signed = _plain_tables()
-    for name, tables, target in (
-        ("iframe", pixels, iframe[None]),
-        ("motion", _motion_tables(view.side, size, view.mirrored), motion),
-        ("residual", signed, residual),
-    ):
+    for name, target in targets.items():
+        size = target.shape[-2]
+        rows = np.uintp(view.top) + nearest_indices(view.side, size)
+        columns = np.uintp(view.left) + nearest_indices(view.side, size)
+        if view.mirrored:
+            columns = columns[::-1].copy()
+        if name == "motion":
+            tables = _motion_tables(view.side, size, view.mirrored)
+        else:
+            tables = pixels if name == "iframe" else signed
         source = np.asarray(record[name]).view(np.uint8)
-        _gather(source if source.ndim == 4 else source[None], rows, columns, tables, target)
+        whole = source if source.ndim == 4 else source[None]
+        _gather(whole, rows, columns, tables, target if target.ndim == 4 else target[None])
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hybridnet.model.config import ModelConfig
 from hybridnet.training.arrays import open_arrays, picture_shape
 from hybridnet.training.augment import View, centre_view, cut, random_view
 from hybridnet.training.config import TrainConfig
 from hybridnet.training.data import Video
+from hybridnet.video import STREAMS
 
 Argument = TypeVar("Argument")
 Made = TypeVar("Made")
@@ -27,7 +29,8 @@ Made = TypeVar("Made")
 class Batch:
     """N clips of n videos, one video's after the other's.
 
-    iframe, motion, residual   as `HybridNet.forward` takes them, in the memory format that it likes best
+    iframe, motion, residual   as `HybridNet.forward` takes them, in the memory format that it likes best; what is not
+                               among the model's modalities is empty
     labels                     int64 (n,)
     clips                      how many of the N belong to each video
     """
@@ -60,7 +63,7 @@ def epoch_order(videos: int, config: TrainConfig, epoch: int) -> list[np.ndarray
 
 
 def training_batches(
-    videos: Sequence[Video], size: int, config: TrainConfig, epoch: int, *, first: int, rank: int
+    videos: Sequence[Video], model: ModelConfig, config: TrainConfig, epoch: int, *, first: int, rank: int
 ) -> Iterator[Batch]:
     """This process's share of every batch of an epoch from step `first` on."""
 
@@ -74,19 +77,21 @@ def training_batches(
                 view = random_view(rng, height, width, config.augmentation.scales, config.augmentation.flip)
                 chosen.append((records[gop], view))
         labels = [videos[index].label for index in indices]
-        return _batch(chosen, size, labels, (config.run.segments,) * len(indices))
+        return _batch(chosen, model, labels, (config.run.segments,) * len(indices))
 
     steps = epoch_order(len(videos), config, epoch)[first:]
     return one_ahead(make, (indices[rank :: config.run.processes_in_all] for indices in steps))
 
 
-def evaluation_batches(videos: Sequence[Video], size: int, batch: int) -> Iterator[Batch]:
+def evaluation_batches(videos: Sequence[Video], model: ModelConfig, batch: int) -> Iterator[Batch]:
     """Every stored clip of every video, in order, its centre crop."""
 
     def make(part: Sequence[Video]) -> Batch:
         stored = [open_arrays(video.file) for video in part]
-        chosen = [(record, centre_view(*picture_shape(records), size)) for records in stored for record in records]
-        return _batch(chosen, size, [video.label for video in part], tuple(map(len, stored)))
+        chosen = [
+            (record, centre_view(*picture_shape(records), model.size)) for records in stored for record in records
+        ]
+        return _batch(chosen, model, [video.label for video in part], tuple(map(len, stored)))
 
     return one_ahead(make, (videos[start : start + batch] for start in range(0, len(videos), batch)))
 
@@ -104,17 +109,24 @@ def one_ahead(make: Callable[[Argument], Made], arguments: Iterable[Argument]) -
             yield coming.result()
 
 
-def _batch(chosen: list[tuple[np.void, View]], size: int, labels: list[int], clips: tuple[int, ...]) -> Batch:
-    steps = chosen[0][0]["motion"].shape[0]
-    iframe = np.empty((len(chosen), size, size, 3), np.float32)
-    motion = np.empty((steps, len(chosen), size, size, 2), np.float32)  # as the STM reads them: steps first
-    residual = np.empty((steps, len(chosen), size, size, 3), np.float32)
+def _batch(chosen: list[tuple[np.void, View]], model: ModelConfig, labels: list[int], clips: tuple[int, ...]) -> Batch:
+    steps, place = chosen[0][0]["motion"].shape[0], (model.size, model.size)
+    arrays = {}
+    if model.reads_iframe:
+        arrays["iframe"] = np.empty((len(chosen), *place, 3), np.float32)
+    for stream in model.streams:  # as the STM reads them: steps first
+        arrays[stream] = np.empty((steps, len(chosen), *place, STREAMS[stream]), np.float32)
     for n, (record, view) in enumerate(chosen):
-        cut(record, view, iframe[n], motion[:, n], residual[:, n])
+        cut(record, view, {name: array[n] if name == "iframe" else array[:, n] for name, array in arrays.items()})
+    tensors = {
+        name: x.permute(0, 3, 1, 2) if name == "iframe" else x.permute(1, 0, 4, 2, 3)
+        for name, x in ((name, torch.from_numpy(array)) for name, array in arrays.items())
+    }
+    nothing = torch.empty(0)
     return Batch(
-        iframe=torch.from_numpy(iframe).permute(0, 3, 1, 2),
-        motion=torch.from_numpy(motion).permute(1, 0, 4, 2, 3),
-        residual=torch.from_numpy(residual).permute(1, 0, 4, 2, 3),
+        iframe=tensors.get("iframe", nothing),
+        motion=tensors.get("motion", nothing),
+        residual=tensors.get("residual", nothing),
         labels=torch.tensor(labels),
         clips=clips,
     )

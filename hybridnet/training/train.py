@@ -126,7 +126,7 @@ class _Training:
         steps = len(epoch_order(len(self.data.train), config, position.epoch))
         batches = training_batches(
             self.data.train,
-            self.learner.model.config.size,
+            self.learner.model.config,
             config,
             position.epoch,
             first=position.step,
@@ -209,7 +209,7 @@ class _Training:
         self.learner.eval()
         videos = self.data.test[self.fabric.global_rank :: self.fabric.world_size]
         sums = _sums()
-        for batch in evaluation_batches(videos, self.learner.model.config.size, EVALUATED_AT_ONCE):
+        for batch in evaluation_batches(videos, self.learner.model.config, EVALUATED_AT_ONCE):
             self.progress(f"evaluating epoch {self.position.epoch + 1}", int(sums["videos"]), len(videos))
             batch = batch.to(self.fabric.device)
             logits = self.learner.predict(batch)

@@ -74,10 +74,10 @@ def measure(config: TrainConfig, data: StoredData) -> tuple[list[float], float]:
     torch.manual_seed(0)
     learner = Learner(HybridNet(config.model_config(len(data.labels))))
     optimiser = make_optimiser(learner, config.optimiser)
-    size = learner.model.config.size
+    shape = learner.model.config
 
     def load() -> Batch:
-        return next(training_batches(data.train, size, config, 0, first=0, rank=0))
+        return next(training_batches(data.train, shape, config, 0, first=0, rank=0))
 
     fast, slow = [], []
     for _ in range(ROUNDS + 1):  # the first one warms up

@@ -5,14 +5,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hybridnet.errors import DatasetError
+from hybridnet.model.config import preset
 from hybridnet.training.arrays import Stored, open_arrays, store_videos
 from hybridnet.training.augment import View, centre_view, cut, random_view
+from hybridnet.training.batches import evaluation_batches
+from hybridnet.training.data import Video
 from hybridnet.video import Preprocessing, sample_clips
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +43,7 @@ def cut_out(record: np.void, view: View, size: int) -> tuple[np.ndarray, np.ndar
     steps = len(record["motion"])
     shapes = (size, size, 3), (steps, size, size, 2), (steps, size, size, 3)
     iframe, motion, residual = (np.full(shape, np.nan, np.float32) for shape in shapes)
-    cut(record, view, iframe, motion, residual)
+    cut(record, view, {"iframe": iframe, "motion": motion, "residual": residual})
     return iframe.transpose(2, 0, 1), motion.transpose(0, 3, 1, 2), residual.transpose(0, 3, 1, 2)
 
 
@@ -131,6 +136,20 @@ def test_a_view_pixel_by_pixel(stored: dict[str, Stored], view: View) -> None:
     assert abs(x).max() > 0
     assert np.array_equal(motion[:, 0], -x if view.mirrored else x)
     assert np.array_equal(motion[:, 1], y)
+
+
+def test_a_batch_holds_what_its_model_sees(stored: dict[str, Stored]) -> None:
+    file = stored["walk.avi"].file
+    assert file is not None
+    shape = replace(preset("tiny", 2), size=32, short_side=48, steps=5)
+    (full,) = evaluation_batches([Video(file, 1)], shape, 4)
+    assert full.motion.shape == (2, 5, 2, 32, 32)
+    for modalities in ("iframe+motion", "residual"):
+        (batch,) = evaluation_batches([Video(file, 1)], replace(shape, modalities=modalities), 4)
+        assert (batch.labels.tolist(), batch.clips) == ([1], (2,))
+        for name in ("iframe", "motion", "residual"):
+            seen = name in modalities.split("+")
+            assert torch.equal(getattr(batch, name), getattr(full, name) if seen else torch.empty(0))
 
 
 def test_random_views_stay_inside_and_differ() -> None:

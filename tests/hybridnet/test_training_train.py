@@ -197,7 +197,7 @@ def test_two_processes(place: Path, config: TrainConfig) -> None:
     for rank in (0, 1):
         torch.manual_seed(0)
         learner = Learner(HybridNet(config.model_config(3)))
-        (batch,) = training_batches(data.train, 32, config, 0, first=0, rank=rank)
+        (batch,) = training_batches(data.train, config.model_config(3), config, 0, first=0, rank=rank)
         assert len(batch.labels) == 3
         outcome = learner(batch.iframe, batch.motion, batch.residual, batch.clips)
         sum(loss_of(outcome, batch.labels, config.spikes.synops_budget, config.spikes.weight)).backward()
