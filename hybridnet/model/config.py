@@ -1,11 +1,11 @@
 """`ModelConfig`: every number that fixes the model's shape, and the presets."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from hybridnet.errors import CheckpointError, HybridnetError
+from hybridnet.fields import find_misfit
 from hybridnet.model.choices import EncoderKind, Modalities, Order, Pooling, StmKind, check_together
 from hybridnet.spiking import Reset
 from hybridnet.video import STREAMS, Preprocessing
@@ -77,11 +77,12 @@ class ModelConfig:
     subpel: Literal["trunc", "float"] = "trunc"
 
     def __post_init__(self) -> None:
+        if misfit := find_misfit(self):
+            raise HybridnetError(f"model config: {misfit.name} {misfit.value!r} {misfit.demand}")
         for name, kind in get_type_hints(ModelConfig).items():
-            if kind is int:
-                self._check_count(name, 2 if name == "stm_layers" else 1)
-            elif get_origin(kind) is Literal or kind is bool:
-                self._check_choice(name, get_args(kind) or (True, False))
+            low = 2 if name == "stm_layers" else 1
+            if kind is int and not low <= getattr(self, name) <= COUNT_LIMIT:
+                raise HybridnetError(f"model config: {name} {getattr(self, name)} must be {low}..{COUNT_LIMIT}")
         if self.short_side < self.size:
             raise HybridnetError(f"model config: short_side {self.short_side} must be at least size {self.size}")
         for whole, part in (("patch", "stm_stride"), ("dim", "heads")):
@@ -89,9 +90,8 @@ class ModelConfig:
                 raise HybridnetError(
                     f"model config: {whole} {getattr(self, whole)} must be a multiple of {part} {getattr(self, part)}"
                 )
-        gamma = self.surrogate_gamma
-        if type(gamma) not in (int, float) or not (math.isfinite(gamma) and gamma > 0):
-            raise HybridnetError(f"model config: surrogate_gamma {gamma!r} must be a positive finite number")
+        if self.surrogate_gamma <= 0:
+            raise HybridnetError(f"model config: surrogate_gamma {self.surrogate_gamma} must be positive")
         check_together(self)
 
     @property
@@ -114,16 +114,6 @@ class ModelConfig:
             accumulate=self.accumulate,
             subpel=self.subpel,
         )
-
-    def _check_count(self, name: str, low: int) -> None:
-        value = getattr(self, name)
-        if type(value) is not int or not low <= value <= COUNT_LIMIT:
-            raise HybridnetError(f"model config: {name} {value!r} must be an integer of {low}..{COUNT_LIMIT}")
-
-    def _check_choice(self, name: str, known: tuple[object, ...]) -> None:
-        value = getattr(self, name)
-        if type(value) is not type(known[0]) or value not in known:
-            raise HybridnetError(f"model config: {name} {value!r} is not one of {', '.join(map(str, known))}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelConfig":

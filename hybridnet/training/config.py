@@ -4,14 +4,14 @@
 """
 
 import json
-import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from hybridnet.errors import ConfigError, HybridnetError
+from hybridnet.fields import any_of, find_misfit
 from hybridnet.model.config import ModelConfig, preset
 from hybridnet.video import Preprocessing
 
@@ -52,7 +52,7 @@ class DataConfig:
             _require(getattr(self, key) != "", "data", key, "", "must not be empty")
         wants = self.layout in SPLIT_LAYOUTS
         allowed = (1, 2, 3) if wants else (0,)
-        _require(self.split in allowed, "data", "split", self.split, f"must be {_any_of(allowed)} for {self.layout}")
+        _require(self.split in allowed, "data", "split", self.split, f"must be {any_of(allowed)} for {self.layout}")
         _require(not self.lists or self.layout != "folder", "data", "lists", self.lists, "does not go with folder")
         _require(self.triplets >= 1, "data", "triplets", self.triplets, "must be at least 1")
 
@@ -237,30 +237,8 @@ def _refuse_unknown(section: str, given: Iterable[str], known: set[str]) -> None
 
 
 def _check_types(section: str, config: Any) -> None:
-    """ConfigError unless every field of a section is of its type; an int will do for a float, a bool for neither."""
-    for key, kind in get_type_hints(type(config)).items():
-        value = getattr(config, key)
-        if get_origin(kind) is Literal:
-            _require(value in get_args(kind), section, key, value, f"must be {_any_of(get_args(kind))}")
-        elif get_origin(kind) is tuple:
-            good = isinstance(value, tuple) and all(_is_number(part) for part in value)
-            _require(good, section, key, value, "must be a list of numbers")
-        elif kind is float:
-            _require(_is_number(value), section, key, value, "must be a number")
-        else:
-            _require(type(value) is kind, section, key, value, f"must be {_KINDS[kind]}")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-_KINDS = {str: "a string", int: "an integer", bool: "true or false"}
-
-
-def _any_of(values: Iterable[Any]) -> str:
-    *others, last = map(str, values)
-    return f"{', '.join(others)} or {last}" if others else last
+    if misfit := find_misfit(config):
+        _require(False, section, *misfit)
 
 
 def _require(holds: bool, section: str, key: str, value: Any, demand: str) -> None:

@@ -10,27 +10,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hybridnet.model.config import ModelConfig, preset
 from hybridnet.model.network import HybridNet
+from variants import VARIANTS
 
 PRESETS = {"tiny": 15, "base": 101}  # with so many classes
 PAPERS = {"base": 101, "large": 400}  # Ours on UCF-101, Ours-L on K-400
 TRIPLETS = 8
-VARIANTS: list[dict[str, object]] = [
-    {},
-    {"modalities": "iframe+motion"},
-    {"modalities": "iframe+residual"},
-    {"modalities": "motion+residual"},
-    {"order": "LS-T-GS"},
-    {"order": "LS-GS-T"},
-    {"encoder": "separate"},
-    {"encoder": "cross-attention"},
-    {"stm": "none"},
-    {"stm": "common"},
-    {"stm": "convlstm"},
-    {"mixer": False},
-    {"skips": False},
-    {"rrdb": False},
-    {"pooling": "class-token"},
-]
+WEIGHTLESS = {"accumulate", "subpel", "reset"}  # keys that change neither count
 
 
 def size_of(config: ModelConfig) -> tuple[int, int]:
@@ -51,11 +36,13 @@ def between_spiking_layers(config: ModelConfig) -> int:
 
 
 for variant in VARIANTS:
+    if WEIGHTLESS & variant.changes.keys():
+        continue
     cells = []
     for name, classes in PRESETS.items():
-        parameters, macs = size_of(dataclasses.replace(preset(name, classes), **variant))
+        parameters, macs = size_of(dataclasses.replace(preset(name, classes), **variant.changes))
         cells.append(f"{parameters / 1e6:.2f} M, {macs / 1e9:.2f} G")
-    row = ", ".join(f"`{key}` {value}" for key, value in variant.items()) or "the paper's"
+    row = ", ".join(f"`{key}` {value}" for key, value in variant.changes.items()) or "the paper's"
     print(f"| {row} | {' | '.join(cells)} |")
 
 print()
