@@ -1,5 +1,6 @@
 """Real video files, written with PyAV once a session."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -113,3 +114,29 @@ def place(clip: Path, tmp_path: Path) -> Callable[..., None]:
             (tmp_path / name).symlink_to(clip)
 
     return link
+
+
+@pytest.fixture(scope="session")
+def originals(
+    tmp_path_factory: pytest.TempPathFactory,
+    moving_texture: Callable[..., list[np.ndarray]],
+    write_video: Callable[..., Path],
+) -> Path:
+    """Class folders: VP9, H.264 with B-frames, MPEG-4 with nested layout, one that is no video, and one hidden."""
+    root = tmp_path_factory.mktemp("originals")
+    frames = moving_texture(15, 48, 64)
+    vp9 = write_video("a.webm", frames, "libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"})
+    h264 = write_video("b.mp4", frames, "libx264", b_frames=2)
+    mpeg4 = write_video("c.avi", frames)
+    for place, file in {"walk/a.webm": vp9, "walk/B.MP4": h264, "run/far/c.avi": mpeg4, "run/.c.avi": mpeg4}.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, root / place)
+    (root / "run/bad.mov").write_text("no video")
+    (root / "list.txt").write_text("a list")
+    return root
+
+
+@pytest.fixture
+def sources(originals: Path, tmp_path: Path) -> Path:
+    """A copy of the originals that a test may alter."""
+    return Path(shutil.copytree(originals, tmp_path / "videos"))
