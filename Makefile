@@ -9,7 +9,7 @@ STOCK := .venv310
 PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines stock-lava lint format lava clean
+.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines ablations stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -40,6 +40,11 @@ sizes: $(READY)
 benchmark-baselines: $(READY)
 	@$(BIN)/hybridnet prepare rendered-mocap -o mocap
 	@$(BIN)/python tests/slow/benchmark_baselines.py mocap --write docs/benchmark.md
+
+# Trains what docs/ablations.csv does not have yet, hours of it; stop it and go on as you like.
+ablations: $(READY)
+	@$(BIN)/hybridnet prepare rendered-mocap -o mocap
+	@$(BIN)/python tests/slow/ablations.py --write docs/benchmark.md
 
 # The demo's bundle in the hands of a stock Lava user.
 stock-lava: $(READY) $(STOCK)/.ready

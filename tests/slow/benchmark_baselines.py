@@ -7,7 +7,6 @@ once, after the last epoch, so that nothing is chosen on the test split.
 """
 
 import argparse
-import re
 import statistics
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from documents import write_part
 from hybridnet.training import Item, read_ucf101
 from hybridnet.video import read_gops
 
@@ -159,9 +159,7 @@ def main() -> None:
     table = measure(options.root, options.seeds)
     print(table)
     if options.write:
-        marks = r"(?<=<!-- baselines -->\n).*?(?=<!-- end of baselines -->)"
-        text = re.sub(marks, lambda _: table, options.write.read_text(), flags=re.DOTALL)
-        options.write.write_text(text)
+        write_part(options.write, "baselines", table)
 
 
 if __name__ == "__main__":
