@@ -1,7 +1,7 @@
 """What a simulator saw: the `Trace` of one spiking graph over one input."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,9 @@ class Trace:
     updates       int: membrane updates, neurons x T
     overflow_counts   int64 (T,): wraps of u plus clips of v at 24 bits per step. Exact, and a sign of a bad scale.
                       Empty for Lava, which does not report them
+    inputs        int64 (T,): non-zero elements of the graph's input per step; empty if not recorded ("counts")
+    active_counts int64 (T,): neurons whose potential is not zero after the step, or that spiked; on request ("counts")
+    effective     int64 (T,): the synaptic events whose weight is not zero; on request ("counts")
     """
 
     backend: str
@@ -32,6 +35,9 @@ class Trace:
     events: Mapping[str, np.ndarray]
     updates: Mapping[str, int]
     overflow_counts: Mapping[str, np.ndarray]
+    inputs: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    active_counts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    effective: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def overflows(self) -> dict[str, int]:

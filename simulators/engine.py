@@ -15,10 +15,12 @@ import numpy as np
 
 from hybridnet.spiking import Shape
 from hybridnet.trace import Trace
+from simulators.activity import Activity
 from simulators.layout import PreparedLayer
 from simulators.population import Population
 
 _REFRACTORY = 1 << 7  # Loihi's v register in the step of a spike: the refractory delay, 1, in its upper bits
+_NO_COUNTS = np.empty(0, np.int64)
 
 
 def run(
@@ -38,9 +40,14 @@ def run(
     overflows = {name: np.zeros(steps, np.int64) for name in names}
     sent = {layer.name: np.zeros((steps, *layer.shape), bool) for layer in layers if "spikes" in record}
     held = {layer.name: np.empty((steps, *layer.shape), np.int32) for layer in layers if "v" in record}
+    activity = (
+        Activity({layer.name: layer.effective_fan_out for layer in layers}, steps) if "counts" in record else None
+    )
     potential = np.empty(0, np.int32)
     for t in range(steps):
         spikes, values = _spikes_of(x[t], layers[0])
+        if activity:
+            activity.see_input(t, spikes)
         for layer, population in zip(layers, populations, strict=True):
             if t % interval == 0:
                 population.rest()
@@ -48,6 +55,8 @@ def run(
             events[layer.name][t] = population.events
             counts[layer.name][t] = len(spikes)
             overflows[layer.name][t] = population.overflows
+            if activity:
+                activity.see_layer(t, layer.name, spikes, population.potential)
             if layer.name in sent:
                 channels = layer.shape[0] if len(layer.shape) == 3 else layer.neurons
                 sent[layer.name][t].reshape(channels, -1)[spikes % channels, spikes // channels] = True
@@ -66,6 +75,9 @@ def run(
         events=events,
         updates={layer.name: layer.neurons * steps for layer in layers},
         overflow_counts=overflows,
+        inputs=activity.inputs if activity else _NO_COUNTS,
+        active_counts=activity.active if activity else {},
+        effective=activity.effective if activity else {},
     )
 
 

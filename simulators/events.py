@@ -25,11 +25,13 @@ def _fan_out(layer: Layer, source: Shape, shape: Shape) -> np.ndarray:
         return np.array(0)
     if layer.kind == "dense":
         return np.array(len(layer.weight))
-    reached = []
-    for axis in (0, 1):
-        position = np.arange(source[1 + axis])[:, None] + layer.padding[axis]
-        offset = position - np.arange(layer.weight.shape[2 + axis]) * layer.dilation[axis]
-        output = offset // layer.stride[axis]
-        on_grid = offset % layer.stride[axis] == 0
-        reached.append((on_grid & (output >= 0) & (output < shape[1 + axis])).sum(axis=1))
+    reached = [taps_reached(layer, axis, source[1 + axis], shape[1 + axis]).sum(axis=1) for axis in (0, 1)]
     return np.outer(*reached) * (len(layer.weight) // layer.groups)
+
+
+def taps_reached(layer: Layer, axis: int, size: int, outputs: int) -> np.ndarray:
+    """Which taps of a conv's kernel take the input at each position of an axis to an output: bool (size, taps)."""
+    position = np.arange(size)[:, None] + layer.padding[axis]
+    offset = position - np.arange(layer.weight.shape[2 + axis]) * layer.dilation[axis]
+    output = offset // layer.stride[axis]
+    return (offset % layer.stride[axis] == 0) & (output >= 0) & (output < outputs)

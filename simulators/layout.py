@@ -1,12 +1,14 @@
 """A spiking graph laid out for the engine's kernels: weights, tables of what reaches what, and constants."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd
 
 import numpy as np
 
 from hybridnet.errors import GraphError
 from hybridnet.spiking import ACCUMULATION_LIMIT, DECAY_UNITY, POTENTIAL_UNITS, Layer, Shape, SpikingGraph
+from simulators.activity import effective_fan_out
 from simulators.delays import delays_inputs
 from simulators.neurons import BLOCK
 from simulators.scatter import LANES
@@ -57,7 +59,8 @@ class Convolution:
 class PreparedLayer:
     """One layer as the engine plays it; constants are those of `update_neurons`."""
 
-    name: str
+    layer: Layer
+    inputs: tuple[Shape, Shape]  # of its input: as the layer takes it, and before it was flattened
     shape: Shape
     row: int  # neurons of one output row
     sums: type  # dtype of the accumulator, wide enough for any sum
@@ -75,8 +78,19 @@ class PreparedLayer:
     subtract: bool
 
     @property
+    def name(self) -> str:
+        return self.layer.name
+
+    @property
     def neurons(self) -> int:
         return int(np.prod(self.shape))
+
+    @cached_property
+    def effective_fan_out(self) -> np.ndarray:
+        """Synapses of a weight other than zero behind every input, int64 (inputs,), in the order of its activity."""
+        taken, source = self.inputs
+        fan_out = effective_fan_out(self.layer, taken, self.shape).ravel()
+        return _hwc(fan_out[:, None], source).ravel()
 
 
 def aligned(size: int, dtype: type) -> np.ndarray:
@@ -116,7 +130,8 @@ def _prepare_layer(
         synapses = _conv_synapses(layer, input_shape, shape)
         convolution = _convolution(layer, input_shape, shape) if reach < 2**31 else None
     return PreparedLayer(
-        name=layer.name,
+        layer=layer,
+        inputs=(input_shape, source),
         shape=shape,
         row=shape[0] * shape[2] if layer.kind == "conv" else int(np.prod(shape)),
         sums=np.int32 if reach < 2**31 else np.int64,

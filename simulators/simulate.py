@@ -13,7 +13,7 @@ from simulators import engine
 from simulators.lava_import import INSTALL
 from simulators.layout import prepare
 
-RECORDABLE = ("spikes", "v")
+RECORDABLE = ("spikes", "v", "counts")
 Simulator = Callable[..., Trace]  # of an input, and optionally of what to record
 _LAVA = ("lava", "lava-stock")
 _BACKENDS = ("integer", *_LAVA)
@@ -49,7 +49,7 @@ def simulate(
     x        integer or bool, (T,C,H,W) or (T,N), any T >= 1, within +-graph.input_limit (0 or 1 if input_bits is 1)
     backend  "integer" (exact, fast), "lava" (Lava's fixed_pt processes; seconds to start), or "lava-stock" (the same
              with Lava's own model of Conv, several times slower, and no process of this toolkit's own)
-    record   any of "spikes" and "v"
+    record   any of "spikes", "v" and "counts" (inputs, active neurons, effective events; integer backend only)
     reset_interval       N >= 1: every layer is back at rest before its frames N, 2N, ...; None for never
     hardware_refractory  read v as Loihi's captures hold it: 128 (refDelay << 7) in the step of a spike instead of 0;
                          the dynamics are the same. Integer backend and reset "zero" only
@@ -68,6 +68,7 @@ def simulate(
         return engine.run(prepare(graph), x, names, reset_interval, hardware_refractory)
     from simulators import lava
 
+    _check_counts(names, backend)
     return lava.run(graph, x, names, reset_interval, stock=backend == "lava-stock")
 
 
@@ -86,6 +87,7 @@ def open_simulator(graph: SpikingGraph, backend: str = "integer", record: Collec
         return
     from simulators import lava
 
+    _check_counts(_recordable(record), backend)
     with lava.open_network(graph, graph.steps, _recordable(record), stock=backend == "lava-stock") as play:
 
         def play_checked(x: np.ndarray, kinds: Collection[str] = record) -> Trace:
@@ -102,6 +104,11 @@ def _recordable(record: Collection[str]) -> set[str]:
     if unknown:
         raise GraphError(f"record: {unknown[0]!r} cannot be recorded; choose from {', '.join(RECORDABLE)}")
     return names
+
+
+def _check_counts(names: Collection[str], backend: str) -> None:
+    if "counts" in names:
+        raise GraphError(f"record: backend {backend!r} does not tell 'counts'; use backend='integer'")
 
 
 def _check_refractory(graph: SpikingGraph, backend: str) -> None:
