@@ -14,8 +14,9 @@ import typer
 from deploy import views
 from deploy.bundle import read_bundle
 from deploy.cli_inspect import Json, inspect, show_bundle, targets
-from deploy.console import complain, counted, print_json, progress, show
+from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
+from deploy.energy_view import price_videos
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.paper_view import show_paper
 from deploy.predict_view import predict_videos
@@ -24,7 +25,7 @@ from deploy.recording import Kind
 from deploy.runtime import REGIME, Prediction, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
-from hardware import estimate_energy, load_target
+from hardware import load_target
 from hybridnet import __version__
 from hybridnet.errors import HybridnetError, PartialError, Stopped, VideoError
 from hybridnet.processes import usable_cores
@@ -196,28 +197,14 @@ def energy(
     folder: BundleDir,
     videos: Videos,
     target: Annotated[str, typer.Option(help="Price list: of `hybridnet targets`, or a TOML file.")] = REGIME,
+    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row per video.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count what every video costs and price it, beside the dense baseline."""
-    regime = load_target(target)
+    """Count what every video costs and price it, beside its STMs as dense convolutions and as ConvLSTMs.
 
-    def tell(video: Path, prediction: Prediction) -> None:
-        dense = estimate_energy(prediction.work.dense, regime)
-        title = f"{video.name}: {counted(prediction.clips, 'clip')}, regime {regime.name}"
-        show(views.energy_table(prediction.energy, title))
-        show(*views.energy_lines(prediction.energy, dense), *views.work_lines(prediction.work))
-
-    def row(prediction: Prediction) -> dict[str, Any]:
-        dense = estimate_energy(prediction.work.dense, regime)
-        return {
-            "clips": prediction.clips,
-            "transcoded": prediction.transcoded,
-            "energy": prediction.energy.to_dict(),
-            "dense_baseline": dense.total,
-            "spike_rate": prediction.work.spike_rate,
-        }
-
-    predict_videos(open_bundle(folder), videos, regime, tell, row if as_json else None)
+    A CSV has a row per video: joules by part and per triplet, baselines, break-even spike rate, NeuroBench's counts.
+    """
+    price_videos(folder, videos, target, table, as_json)
 
 
 @app.command()
@@ -231,7 +218,7 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
         if single:
             show(views.prediction_table(prediction), views.timing_line(prediction))
 
-    predict_videos(runtime, videos, load_target(REGIME), tell, Prediction.to_dict if as_json else None)
+    predict_videos(runtime, videos, load_target(REGIME), tell, (lambda _, found: found.to_dict()) if as_json else None)
     if runtime.bundle.manifest.training is None and not as_json:
         show("the weights of this bundle are untrained, so its predictions mean nothing")
 

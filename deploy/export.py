@@ -8,7 +8,7 @@ from deploy.bundle import GOLDEN, ONNX, lava_processes
 from deploy.files import ArrayArchive, sha256, whole_folder
 from deploy.golden import golden_arrays
 from deploy.manifest import IFRAME, MANIFEST, SCHEMA, Manifest, net_name
-from deploy.onnx_graph import conventional_onnx, count_macs
+from deploy.onnx_graph import conventional_onnx, size_nodes
 from deploy.partition import check_deployable, partition, streams
 from deploy.quantise import spiking_graph
 from deploy.verify import verify_bundle
@@ -88,7 +88,7 @@ def _fill(folder: Path, source: Checkpoint, chip: Target, fit_check: bool, progr
         ports=ports,
         processes=lava_processes(graphs.values()),
         partition=partition(model),
-        macs=count_macs(onnx),
+        nodes=size_nodes(onnx),
         parameters=sum(p.numel() for p in model.parameters()),
         files={path.name: sha256(path) for path in sorted(folder.iterdir())},
     )

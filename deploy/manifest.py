@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deploy.bridge import Port
+from hardware import NodeSize
 from hybridnet.errors import BundleError, VideoError
 from hybridnet.video import STREAMS, Preprocessing
 
 MANIFEST = "manifest.json"
-SCHEMA = 3
+SCHEMA = 4
 IFRAME = "iframe"  # the ONNX input of the I-frame
 
 T = TypeVar("T")
@@ -40,8 +41,8 @@ class Manifest:
     ports          one per spiking stream, in the order of the ONNX inputs, which come after `iframe`
     processes      Lava processes of `simulators.lava_processes` that the .net files need; none for a stock netx
     partition      the split, part by part
-    macs           multiply-accumulates of one clip per ONNX node (attention products included, bias and
-                   elementwise operations not)
+    nodes          what one clip takes of every ONNX node that multiplies and accumulates (attention products included,
+                   bias and elementwise operations not)
     parameters     trained numbers in the whole model
     files          SHA-256 of every other file of the bundle, by name
     """
@@ -56,7 +57,7 @@ class Manifest:
     ports: tuple[Port, ...]
     processes: tuple[str, ...]
     partition: tuple[Label, ...]
-    macs: Mapping[str, int]
+    nodes: Mapping[str, NodeSize]
     parameters: int
     files: Mapping[str, str]
 
@@ -101,7 +102,7 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
             _typed(path, "processes", name, str) for name in _typed(path, "processes", raw["processes"], list)
         ),
         partition=tuple(_label(path, row) for row in _typed(path, "partition", raw["partition"], list)),
-        macs={node: _natural(path, f"macs[{node}]", n) for node, n in _typed(path, "macs", raw["macs"], dict).items()},
+        nodes={name: _node(path, name, node) for name, node in _typed(path, "nodes", raw["nodes"], dict).items()},
         parameters=_natural(path, "parameters", raw["parameters"]),
         files={
             name: _typed(path, "files", digest, str)
@@ -110,6 +111,8 @@ def _parse(path: Path, raw: dict[str, Any]) -> Manifest:
     )
     if not manifest.labels or not manifest.ports:
         raise BundleError(f"{path}: labels and ports must not be empty; export the model again")
+    if not any(node.macs for node in manifest.nodes.values()):
+        raise BundleError(f"{path}: nodes hold no counts of multiply-accumulates; export the model again")
     return manifest
 
 
@@ -126,6 +129,13 @@ def _label(path: Path, raw: Any) -> Label:
     for field, value in vars(label).items():
         _typed(path, f"partition.{field}", value, str)
     return label
+
+
+def _node(path: Path, name: str, raw: Any) -> NodeSize:
+    size = _record(path, f"nodes[{name}]", NodeSize, raw)
+    for field, value in vars(size).items():
+        _natural(path, f"nodes[{name}].{field}", value)
+    return size
 
 
 def _port(path: Path, raw: Any) -> Port:

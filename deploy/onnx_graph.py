@@ -12,6 +12,7 @@ import torch
 
 from deploy.session import open_session
 from deploy.verify import LOGIT_TOLERANCE, relative_error
+from hardware import NodeSize
 from hybridnet.errors import HybridnetError
 from hybridnet.spiking import Shape
 
@@ -49,16 +50,17 @@ def conventional_onnx(conventional: torch.nn.Module, inputs: Sequence[tuple[str,
     return data
 
 
-def count_macs(data: bytes) -> dict[str, int]:
-    """Multiply-accumulates of one clip per Conv, Gemm and MatMul node, from the shapes ONNX Runtime sees at batch 1.
+def size_nodes(data: bytes) -> dict[str, NodeSize]:
+    """What one clip takes of every Conv, Gemm and MatMul node, from the shapes ONNX Runtime sees at batch 1.
 
-    Conv: output elements x Cin/groups x kernel; Gemm and MatMul: output elements x inner dimension, so attention's
-    two products count. Bias, normalisation and activations are no multiply-accumulates (NeuroBench's convention).
+    Multiply-accumulates of a Conv: output elements x Cin/groups x kernel; of a Gemm or MatMul: output elements x inner
+    dimension, so attention's two products count. Bias, normalisation, activations are none (NeuroBench's convention).
     """
     model = onnx.load_model_from_string(data)
     nodes = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
     shapes = _run_for_shapes(model, {name for node in nodes for name in (*node.input[:2], node.output[0])})
-    macs = {}
+    stored = {tensor.name for tensor in model.graph.initializer}
+    sizes = {}
     for node in nodes:
         left, right, out = (shapes[name] for name in (*node.input[:2], node.output[0]))
         if node.op_type == "Conv":
@@ -67,8 +69,14 @@ def count_macs(data: bytes) -> dict[str, int]:
             inner = left[0]
         else:
             inner = left[-1]
-        macs[node.name] = math.prod(out) * inner
-    return macs
+        factors = [(name in stored, math.prod(shapes[name])) for name in node.input[:2]]
+        sizes[node.name] = NodeSize(
+            macs=math.prod(out) * inner,
+            weights=sum(size for is_stored, size in factors if is_stored),
+            inputs=sum(size for is_stored, size in factors if not is_stored),
+            outputs=math.prod(out),
+        )
+    return sizes
 
 
 def _run_for_shapes(model: onnx.ModelProto, names: set[str]) -> dict[str, Shape]:

@@ -16,9 +16,12 @@ def predict_videos(
     paths: list[Path],
     regime: Target,
     tell: Callable[[Path, Prediction], None],
-    row: Callable[[Prediction], dict[str, Any]] | None,
+    row: Callable[[Path, Prediction], dict[str, Any]] | None,
+    finish: Callable[[bool], dict[str, Any]] = lambda as_json: {},
 ) -> None:
     """Predict every video; tell each result as it comes, or with `row` print all of them as one JSON object.
+
+    finish   called when all are done, with whether the output is JSON; gives what else goes into the object
 
     Raises PartialError if videos failed; the others are done.
     """
@@ -35,12 +38,13 @@ def predict_videos(
                     complain(result)
                 rows.append({"video": str(video), "error": str(result)})
             elif row:
-                rows.append({"video": str(video), **row(result)})
+                rows.append({"video": str(video), **row(video, result)})
             else:
                 tell(video, result)
+    more = finish(row is not None)
     if row:
         trained = runtime.bundle.manifest.training is not None
-        print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows})
+        print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows, **more})
     if failures:
         many = f"{len(failures)} of {len(videos)} videos failed, each named above; the others are done"
         raise PartialError(failures[0] if videos == paths[:1] else many)

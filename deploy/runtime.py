@@ -65,7 +65,7 @@ class Prediction:
             "scores": {label: float(score) for label, score in zip(self.labels, self.scores, strict=True)},
             "clips": self.clips,
             "transcoded": self.transcoded,
-            "energy": self.energy.to_dict(),
+            "energy": {**self.energy.to_dict(), **self.work.neurobench.to_dict()},
             "spike_rate": self.work.spike_rate,
             "timings": dict(self.timings),
         }
@@ -101,7 +101,7 @@ class Runtime:
         def run(clips: Iterator[Clip]) -> tuple[np.ndarray, VideoWork]:
             logits, tally = [], Tally(self.bundle)
             with (
-                self.simulator() as simulate,
+                self.simulator(("counts",) if self.backend == "integer" else ()) as simulate,
                 closing(self._simulate_each(simulate, watch.each("ingest", clips))) as simulated,
             ):
                 for clip, traces in watch.each("spiking", simulated):

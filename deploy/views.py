@@ -11,8 +11,8 @@ from deploy.bundle import Bundle, needs
 from deploy.console import counted
 from deploy.doctor import Finding
 from deploy.runtime import Prediction
-from deploy.work import CONVENTIONAL, VideoWork
-from hardware import Count, EnergyReport, EnergyRow
+from deploy.work import VideoWork
+from hardware import Count
 from hybridnet.spiking import Layer, SpikingGraph
 from simulators import needed_processes
 
@@ -80,50 +80,18 @@ def port_table(bundle: Bundle) -> Table:
     return table
 
 
-def energy_table(report: EnergyReport, title: str) -> Table:
-    """Count x price, one row per part, layer and operation; a part's many ONNX nodes are folded into one row."""
-    table = new_table(title, "part", "layer", "operation", "count", "price", "energy")
-    for column in table.columns[3:]:
-        column.justify = "right"
-    for (part, layer, operation), rows in _folded(report).items():
-        price = rows[0].price_pj
-        cost = sum(row.joules or 0.0 for row in rows)
-        table.add_row(
-            part, layer, operation, f"{sum(row.count for row in rows):,}",
-            "unpriced" if price is None else f"{price:g} pJ", "-" if price is None else joules(cost),
-        )  # fmt: skip
-    return table
-
-
 def count_table(counts: Iterable[Count], title: str) -> Table:
     """Exact counts, one row per part, layer and operation."""
     table = new_table(title, "stream", "layer", "operation", "count")
     table.columns[3].justify = "right"
     for count in counts:
-        table.add_row(count.part, count.layer, count.operation, f"{count.count:,}")
+        table.add_row(count.part, count.layer, count.name, f"{count.count:,}")
     return table
 
 
 def timing_line(prediction: Prediction) -> str:
     """Where the time went."""
     return "time: " + ", ".join(f"{stage} {seconds * 1e3:.0f} ms" for stage, seconds in prediction.timings.items())
-
-
-def energy_lines(report: EnergyReport, dense: EnergyReport) -> list[str]:
-    """The total, what it leaves out, and the dense baseline, in words."""
-    lines = [f"total {joules(report.total)} per video under {report.regime}"]
-    if not report.priced:
-        lines = [f"no total: {report.regime} has no price for anything that ran"]
-    elif report.unpriced:
-        lines.append(f"not in the total, for {report.regime} has no price: {', '.join(report.unpriced)}")
-    if not dense.priced:
-        lines.append(f"no dense baseline: {report.regime} has no price for a mac")
-    else:
-        lines.append(
-            f"dense baseline {joules(dense.total)}: the same network with its STMs as ordinary convolutions; "
-            f"this video costs {report.total / dense.total:.1%} of it"
-        )
-    return lines
 
 
 def prediction_table(prediction: Prediction, rows: int = 5) -> Table:
@@ -144,7 +112,8 @@ def manifest_lines(bundle: Bundle) -> list[str]:
         f"{len(manifest.labels)} classes; {pre.triplets} triplets of 1 I-frame and {pre.steps} P-frames, "
         f"{pre.size} px from a short side of {pre.short_side}",
         needs_line("the .net files", manifest.processes),
-        f"{sum(manifest.macs.values()):,} multiply-accumulates per triplet in {len(manifest.macs)} ONNX nodes",
+        f"{sum(node.macs for node in manifest.nodes.values()):,} multiply-accumulates per triplet in "
+        f"{len(manifest.nodes)} ONNX nodes",
     ]
 
 
@@ -179,16 +148,6 @@ def doctor_table(findings: Iterable[Finding]) -> Table:
         state = "[green]ready[/]" if finding.ready else "[red]missing[/]"
         table.add_row(finding.part, state, finding.found, "" if finding.ready else escape(finding.remedy))
     return table
-
-
-def _folded(report: EnergyReport) -> dict[tuple[str, str, str], list[EnergyRow]]:
-    """Rows by (part, layer, operation), with the nodes of the conventional part as one layer: there are dozens."""
-    nodes = len({row.layer for row in report.rows if row.part == CONVENTIONAL})
-    folded: dict[tuple[str, str, str], list[EnergyRow]] = {}
-    for row in report.rows:
-        layer = f"{nodes} nodes" if row.part == CONVENTIONAL else row.layer
-        folded.setdefault((row.part, layer, row.operation), []).append(row)
-    return folded
 
 
 def joules(value: float) -> str:

@@ -1,27 +1,48 @@
-"""Operation counts: what ran, part by part and layer by layer, before any price is put on it.
+"""Operations: what ran, part by part and layer by layer, before any price is put on it.
 
-mac                 one multiply-accumulate: graded (not binary) input times a weight. One MAC is not two FLOPs here
-synaptic_operation  one accumulate: a binary spike adds a weight to a membrane
-membrane_update     one neuron's leak, integration and threshold test in one step
+mac                 one multiply-accumulate: a value times a weight. One MAC is not two FLOPs here. Of kind "int8" in
+                    the spiking partition, whose input is graded in integers, and of no kind in float32
+synaptic_operation  one accumulate: a binary spike adds a weight to a membrane; of a "conv" or a "dense" layer
+membrane_update     one neuron's leak, integration and threshold test in one step: "active" if its potential is not zero
+                    afterwards or it spiked, "inactive" otherwise, of no kind where that was not recorded
+spike               one neuron that fires: its reset, and what it takes to send
+message             one spike that goes to one core; counted where there is a mapping
+hop                 one message on its way from one tile of a chip to the next; counted where there is a mapping
+weight_read, potential_access, activation_read, activation_write     one element that goes to or from a working memory
+weight_fetch        one weight that comes from off the chip, for there is no room to keep it between runs
+bridge_access       one potential that is written or read where it crosses from the spiking to the conventional side
+time_step           one step of the whole chip: its static power times the step's length
 
-Spiking layers are counted by the events that happened: silent inputs and padding edges cost nothing. An event reaches
-its synapses before their weights are known, so zero weights count; NeuroBench, which leaves them out, may count fewer.
+Accesses have no price of their own but that of the memory that holds the array, see `Store`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from math import prod
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-import numpy as np
+from hybridnet.errors import TargetError
 
-from hybridnet.errors import GraphError, TargetError
-from hybridnet.spiking import SpikingGraph
-from hybridnet.trace import Trace
+KINDS: dict[str, tuple[str, ...]] = {
+    "mac": ("int8",),
+    "synaptic_operation": ("conv", "dense"),
+    "membrane_update": ("active", "inactive"),
+    "hop": ("east_west", "north_south"),
+}
+ON_CHIP = ("weight_read", "potential_access", "activation_read", "activation_write")
+OFF_CHIP = ("weight_fetch", "bridge_access")
+ACCESSES = (*ON_CHIP, *OFF_CHIP)
+OPERATIONS = ("mac", "synaptic_operation", "membrane_update", "spike", "message", "hop", *ACCESSES, "time_step")
 
-OPERATIONS = ("mac", "synaptic_operation", "membrane_update")
 
-T = TypeVar("T")
+@dataclass(frozen=True)
+class Store:
+    """The array that an access goes to.
+
+    size   bytes of the whole array: the memory must hold it
+    word   bits that one access moves
+    """
+
+    size: int
+    word: int
 
 
 @dataclass(frozen=True)
@@ -32,12 +53,16 @@ class Count:
     layer      layer of a spiking graph, or node of the conventional one
     operation  one of OPERATIONS
     count      0 or more; TargetError otherwise
+    kind       one of KINDS[operation], or "" where there is none or it is not known
+    store      of ACCESSES, and of them alone
     """
 
     part: str
     layer: str
     operation: str
     count: int
+    kind: str = ""
+    store: Store | None = None
 
     def __post_init__(self) -> None:
         place = f"{self.part}/{self.layer}"
@@ -46,52 +71,24 @@ class Count:
             raise TargetError(f"{place}: operation {self.operation!r} is not known; use one of {known}")
         if not isinstance(self.count, int) or self.count < 0:
             raise TargetError(f"{place}: {self.operation} count {self.count!r} must be an integer of 0 or more")
+        kinds = ("", *KINDS.get(self.operation, ()))
+        if self.kind not in kinds:
+            known = " or ".join(map(repr, kinds))
+            raise TargetError(f"{place}: {self.operation} of kind {self.kind!r} is not known; use {known}")
+        if (self.store is not None) != (self.operation in ACCESSES):
+            found = "needs a" if self.store is None else "goes to no"
+            raise TargetError(f"{place}: {self.operation} {found} store; fix the count")
 
-
-def count_spiking(part: str, graph: SpikingGraph, trace: Trace) -> list[Count]:
-    """Exact counts of one run: per layer its synaptic events, then its membrane updates.
-
-    Events of the first layer are "mac" if the graph's input is graded (input_bits > 1), "synaptic_operation" otherwise;
-    later layers see binary spikes. GraphError if the trace lacks a layer of the graph.
-    """
-    counts = []
-    operation = "mac" if graph.input_bits > 1 else "synaptic_operation"
-    for layer, _, _, _ in graph.neuron_layers():
-        events = _recorded(trace.events, layer.name, "synaptic events")
-        updates = _recorded(trace.updates, layer.name, "membrane updates")
-        counts.append(Count(part, layer.name, operation, int(np.sum(events))))
-        counts.append(Count(part, layer.name, "membrane_update", int(updates)))
-        operation = "synaptic_operation"
-    return counts
-
-
-def count_conventional(part: str, macs: Mapping[str, int], runs: int) -> list[Count]:
-    """MACs of a conventional network that ran `runs` times; `macs` holds the MACs of one run by node name."""
-    return [Count(part, node, "mac", count * runs) for node, count in macs.items()]
-
-
-def dense_spiking(part: str, graph: SpikingGraph, steps: int) -> list[Count]:
-    """The dense baseline: MACs of the same layers as an ordinary network, every weight at every place and step.
-
-    Per layer and step Cout * Hout * Wout * Cin/groups * kh * kw (dense: out * in); zeros and padding are multiplied
-    too, as a dense implementation does.
-    """
-    return [
-        Count(part, layer.name, "mac", prod(shape) * layer.weight[0].size * steps)
-        for layer, _, shape, _ in graph.neuron_layers()
-    ]
+    @property
+    def name(self) -> str:
+        """The operation with its kind, as prices are named: "synaptic_operation_conv"."""
+        return f"{self.operation}_{self.kind}" if self.kind else self.operation
 
 
 def add_counts(counts: Iterable[Count]) -> list[Count]:
-    """One count per (part, layer, operation), summed over clips and videos, in order of first appearance."""
-    totals: dict[tuple[str, str, str], int] = {}
+    """Counts that differ in their number only made one, in order of first appearance."""
+    totals: dict[Count, int] = {}
     for count in counts:
-        key = (count.part, count.layer, count.operation)
+        key = replace(count, count=0)
         totals[key] = totals.get(key, 0) + count.count
-    return [Count(*key, total) for key, total in totals.items()]
-
-
-def _recorded(recorded: Mapping[str, T], layer: str, what: str) -> T:
-    if layer not in recorded:
-        raise GraphError(f"layer {layer}: the trace holds no {what} of it; use the trace of a run of this graph")
-    return recorded[layer]
+    return [replace(key, count=total) for key, total in totals.items()]

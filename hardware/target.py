@@ -1,9 +1,13 @@
 """`Target`: a chip or an energy regime as data, read from a TOML file.
 
-A file holds `name`, `description`, and tables of two kinds, of which it needs at least one:
+A file holds `name`, `description`, beside prices alone maybe `chip`, and tables of three kinds, of which it needs the
+first or the second:
 
     [limits.<limit>]       value, unit, source, note (optional); all of LIMITS or none, for every rule needs its limit
-    [prices.<operation>]   value, unit = "pJ", source, evidence, note (optional); an operation may have no price
+    [prices.<operation>]   value, unit = "pJ", source, evidence, note and includes (optional); an operation may have no
+                           price, or one for each of its kinds: [prices.<operation>_<kind>]
+    [memories.<name>]      value, unit = "pJ/64bit", source, evidence, note (optional), and capacity in bytes, without
+                           which it is the memory off the chip
 """
 
 import sys
@@ -17,26 +21,10 @@ from typing import Any, NoReturn, cast
 
 from hardware.limits import BIT_LIMITS, COUNT_LIMITS, COUNT_TOP, KINDS, LIMITS, STATED, UNPUBLISHED, Limit
 from hardware.operations import OPERATIONS
+from hardware.prices import EVIDENCE, PRICED, Memory, Price
 from hybridnet.errors import TargetError
 
-EVIDENCE = ("measured", "published simulation", "derived", "assumed")
 _SHIPPED = Path(__file__).parent / "targets"
-
-
-@dataclass(frozen=True)
-class Price:
-    """Energy of one operation.
-
-    value      pJ per operation, positive
-    source     where the number is stated
-    evidence   "measured", "published simulation", "derived" or "assumed"
-    """
-
-    value: float
-    source: str
-    evidence: str
-    note: str = ""
-    unit: str = "pJ"
 
 
 @dataclass(frozen=True)
@@ -66,17 +54,23 @@ class Target:
         axon_slots        axons_out that such a pair takes where the kernel is shared, for the message names a channel
         kernels           how it can hold a convolution: "shared", every weight once, or "unrolled", as single synapses
       of a system: cores of a chip (tile_cores to a tile, tiles in a mesh of mesh_columns x mesh_rows), and chips
-    prices   by the names in `hardware.operations.OPERATIONS`; an operation that is absent has no known price
+    prices   by the names in `hardware.prices.PRICED`; an operation that is absent has no known price
+    memories by names of the file's own; accesses are priced by the memory they go to
+    chip     name of the shipped target whose limits say how graphs are mapped under these prices; "" if it has limits
+             of its own, or is no chip
     """
 
     name: str
     description: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    memories: Mapping[str, Memory] = field(default_factory=dict)
+    chip: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
         object.__setattr__(self, "prices", MappingProxyType(dict(self.prices)))
+        object.__setattr__(self, "memories", MappingProxyType(dict(self.memories)))
 
     def bits(self, limit: str) -> int:
         """Value of one of BIT_LIMITS; the target must have limits."""
@@ -146,7 +140,9 @@ class _Reader:
     path: Path
 
     def target(self, table: dict[str, Any]) -> Target:
-        self._keys("the file", table, required=("name", "description"), optional=("limits", "prices"))
+        self._keys(
+            "the file", table, required=("name", "description"), optional=("chip", "limits", "prices", "memories")
+        )
         if "limits" not in table and "prices" not in table:
             self._fail("the file", "no limits and no prices", "at least one of them")
         return Target(
@@ -154,7 +150,15 @@ class _Reader:
             description=self._text("description", table["description"]),
             limits=self._limits(table["limits"]) if "limits" in table else {},
             prices=self._prices(table["prices"]) if "prices" in table else {},
+            memories=self._memories(table["memories"]) if "memories" in table else {},
+            chip=self._chip(table) if "chip" in table else "",
         )
+
+    def _chip(self, table: dict[str, Any]) -> str:
+        if "limits" in table:
+            self._fail("chip", repr(table["chip"]), "left out where there are limits")
+        self._choice("chip", table["chip"], list_targets())
+        return cast(str, table["chip"])
 
     def _limits(self, table: Any) -> dict[str, Limit]:
         self._keys("limits", table, required=LIMITS)
@@ -185,18 +189,39 @@ class _Reader:
         return Limit(value, table["unit"], self._text(f"{entry}.source", table["source"]), self._note(entry, table))
 
     def _prices(self, table: Any) -> dict[str, Price]:
-        self._keys("prices", table, optional=OPERATIONS)
+        self._keys("prices", table, optional=PRICED)
         return {name: self._price(f"prices.{name}", entry) for name, entry in table.items()}
 
     def _price(self, entry: str, table: Any) -> Price:
-        self._keys(entry, table, required=("value", "unit", "source", "evidence"), optional=("note",))
+        value, source, evidence, note = self._cost(entry, table, "pJ", "includes")
+        includes = table.get("includes", [])
+        if not isinstance(includes, list) or any(name not in OPERATIONS for name in includes):
+            self._fail(f"{entry}.includes", repr(includes), f"a list of {', '.join(OPERATIONS)}")
+        return Price(value, source, evidence, note, includes=tuple(includes))
+
+    def _memories(self, table: Any) -> dict[str, Memory]:
+        if not isinstance(table, dict):
+            self._fail("memories", repr(table), "a table of memories")
+        found = {name: self._memory(f"memories.{name}", entry) for name, entry in table.items()}
+        if sum(memory.capacity is None for memory in found.values()) > 1:
+            self._fail("memories", "two without capacity", "one at most, that off the chip")
+        return found
+
+    def _memory(self, entry: str, table: Any) -> Memory:
+        value, source, evidence, note = self._cost(entry, table, "pJ/64bit", "capacity")
+        capacity = table.get("capacity")
+        if capacity is not None and (type(capacity) is not int or capacity < 1):
+            self._fail(f"{entry}.capacity", repr(capacity), "a positive number of bytes")
+        return Memory(value, source, evidence, capacity, note)
+
+    def _cost(self, entry: str, table: Any, unit: str, *more: str) -> tuple[float, str, str, str]:
+        self._keys(entry, table, required=("value", "unit", "source", "evidence"), optional=("note", *more))
         value = table["value"]
         if type(value) not in (int, float) or not 0 < value <= sys.float_info.max:
-            self._fail(f"{entry}.value", repr(value), "a positive number of pJ; leave an unknown price out")
-        self._choice(f"{entry}.unit", table["unit"], ("pJ",))
+            self._fail(f"{entry}.value", repr(value), f"a positive number of {unit}; leave an unknown price out")
+        self._choice(f"{entry}.unit", table["unit"], (unit,))
         self._choice(f"{entry}.evidence", table["evidence"], EVIDENCE)
-        source = self._text(f"{entry}.source", table["source"])
-        return Price(float(value), source, table["evidence"], self._note(entry, table))
+        return float(value), self._text(f"{entry}.source", table["source"]), table["evidence"], self._note(entry, table)
 
     def _keys(self, entry: str, table: Any, required: Collection[str] = (), optional: Collection[str] = ()) -> None:
         allowed = (*required, *optional)

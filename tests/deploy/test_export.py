@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deploy import export_bundle
 from deploy.bundle import read_bundle
-from deploy.onnx_graph import count_macs
+from deploy.onnx_graph import size_nodes
 from deploy.verify import verify_bundle
 from hybridnet.errors import BundleError, OutputError, TargetError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
@@ -82,7 +82,11 @@ def test_macs_by_hand() -> None:
     )
     data = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)]).SerializeToString()
     # conv: 6 x 4 x 5 outputs of 2 x 9 products; gemm: 7 x 6; matmul: (6,20) x (20,6)
-    assert count_macs(data) == {"conv": 120 * 18, "gemm": 42, "matmul": 36 * 20}
+    assert {name: node.macs for name, node in size_nodes(data).items()} == {
+        "conv": 120 * 18,
+        "gemm": 42,
+        "matmul": 36 * 20,
+    }
 
 
 def test_macs_of_tiny_equal_torchs_flop_counter(tiny_checkpoint: Path, tiny_bundle: Path) -> None:
@@ -93,7 +97,7 @@ def test_macs_of_tiny_equal_torchs_flop_counter(tiny_checkpoint: Path, tiny_bund
     # the counter knows attention's products only in the unfused kernel
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         model.conventional(*inputs)
-    assert sum(bundle.manifest.macs.values()) == counter.get_total_flops() // 2
+    assert sum(node.macs for node in bundle.manifest.nodes.values()) == counter.get_total_flops() // 2
 
 
 def test_two_exports_are_the_same_bytes(tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hardware import Count, estimate_energy, load_target
+from hardware import Count, Store, estimate_energy, load_target
 from hybridnet.errors import TargetError
 
 # Table 1 of arXiv 2503.13724: TFLOPs and joules per video as printed.
@@ -58,6 +58,70 @@ def test_pilotnet_at_davies_prices():
     assert report.unpriced == ()
 
 
+def test_a_kind_has_its_own_price_or_its_operations():
+    """SANA-FE tells conv from dense and active from inactive; Davies tells only the latter."""
+    counts = [
+        Count("motion", "conv", "synaptic_operation", 1000, "conv"),
+        Count("motion", "head", "synaptic_operation", 1000, "dense"),
+        Count("motion", "conv", "membrane_update", 1000, "active"),
+        Count("motion", "conv", "membrane_update", 1000, "inactive"),
+        Count("motion", "conv", "membrane_update", 1000),
+    ]
+    for regime, prices in (("loihi1-sanafe", [24.0, 35.5, 72.8, 51.2, 72.8]), ("loihi1", [23.6, 23.6, 81, 52, 81])):
+        report = estimate_energy(counts, regime)
+        assert [row.price_pj for row in report.rows] == prices
+        assert report.total == pytest.approx(sum(prices) * 1e-9)
+
+
+def test_messages_and_hops_have_prices_on_the_chips():
+    counts = [
+        Count("motion", "conv", "message", 100),
+        Count("motion", "conv", "hop", 300, "east_west"),
+        Count("motion", "conv", "hop", 50, "north_south"),
+    ]
+    assert estimate_energy(counts, "loihi1").total == pytest.approx((100 * 1.7 + 300 * 3 + 50 * 4) * 1e-12)
+    assert estimate_energy(counts, "loihi1-sanafe").total == pytest.approx((100 * 111 + 300 * 3 + 50 * 4.2) * 1e-12)
+
+
+def test_static_power_is_a_price_a_step():
+    """PilotNet's own 16 steps cost what was measured, less what was dynamic."""
+    report = estimate_energy([Count("chip", "all", "time_step", 16)], "loihi2-assumed")
+    assert report.total == pytest.approx(1.661e-3 - 1.094e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "pj"), [(1, 10), (8192, 10), (8193, 20), (32768, 20), (32769, 100), (2**20, 100), (2**30, 100)]
+)
+def test_an_access_costs_what_the_smallest_memory_that_holds_its_array_does(size, pj):
+    """Of 64 bits, and in proportion of fewer; what no memory on the chip holds is worked on in the largest."""
+    counts = [Count("a", "b", "weight_read", 10, store=Store(size, bits)) for bits in (64, 8)]
+    whole, byte = estimate_energy(counts, "horowitz-45nm+memory").rows
+    assert (whole.price_pj, byte.price_pj) == (pj, pj / 8)
+    assert whole.joules == pytest.approx(10 * pj * 1e-12)
+
+
+def test_what_leaves_the_chip_goes_to_dram():
+    counts = [Count("a", "b", operation, 10, store=Store(100, 32)) for operation in ("weight_fetch", "bridge_access")]
+    report = estimate_energy(counts, "horowitz-45nm+memory")
+    assert [row.price_pj for row in report.rows] == [975, 975]
+
+
+def test_what_another_price_includes_is_neither_free_nor_unpriced():
+    """Davies' synaptic operation has its memory's accesses in it; nothing is known of the bridge."""
+    store = Store(100, 24)
+    counts = [
+        Count("motion", "conv", "synaptic_operation", 10, "conv"),
+        Count("motion", "conv", "potential_access", 20, store=store),
+        Count("bridge", "motion", "bridge_access", 20, store=store),
+    ]
+    report = estimate_energy(counts, "loihi1")
+    assert report.total == pytest.approx(236e-12)
+    assert report.included == {"potential_access": "synaptic_operation"}
+    assert report.unpriced == ("bridge_access",)
+    assert [row.within for row in report.rows] == [None, "synaptic_operation", None]
+    assert report.parts == {"motion": report.total, "bridge": 0.0}
+
+
 def test_rows_carry_price_evidence_and_source_in_the_order_given():
     target = load_target("paper-45nm")
     report = estimate_energy(
@@ -98,20 +162,19 @@ def test_a_target_without_prices_prices_nothing():
     assert [row.joules for row in report.rows] == [None, None, None]
 
 
-def test_to_dict_is_json_with_neurobench_totals():
+def test_to_dict_is_json():
     counts = [
-        Count("motion", "conv1", "mac", 3),
-        Count("conventional", "head", "mac", 4),
-        Count("motion", "conv2", "synaptic_operation", 20),
+        Count("motion", "conv1", "mac", 3, "int8"),
         Count("motion", "conv2", "membrane_update", 100),
     ]
     report = estimate_energy(counts, "paper-45nm")
     table = json.loads(json.dumps(report.to_dict()))
     assert table["regime"] == "paper-45nm"
     assert table["total"] == report.total
+    assert table["parts"] == {"motion": report.total}
     assert table["unpriced"] == ["membrane_update"]
-    assert (table["Effective_MACs"], table["Effective_ACs"], table["MembraneUpdates"]) == (7, 20, 100)
-    assert table["rows"][3] == {
+    assert table["included"] == {}
+    assert table["rows"][1] == {
         "part": "motion",
         "layer": "conv2",
         "operation": "membrane_update",
@@ -120,9 +183,11 @@ def test_to_dict_is_json_with_neurobench_totals():
         "evidence": None,
         "source": None,
         "joules": None,
+        "kind": "",
+        "within": None,
     }
 
 
 def test_an_unknown_regime_lists_the_known_ones():
-    with pytest.raises(TargetError, match="choose one of loihi1, loihi2, loihi2-custom, paper-45nm"):
+    with pytest.raises(TargetError, match=r"choose one of horowitz-45nm\+memory, loihi1, loihi1-sanafe, loihi2, "):
         estimate_energy([], "free-lunch")

@@ -10,7 +10,7 @@ import pytest
 
 from hardware import OPERATIONS, list_targets, load_target
 from hardware.limits import BIT_LIMITS, COUNT_LIMITS, LIMITS
-from hardware.target import EVIDENCE
+from hardware.prices import EVIDENCE, PRICED
 from hybridnet.errors import TargetError
 
 PRICE = 'value = 4.6\nunit = "pJ"\nsource = "a paper"\nevidence = "derived"\n'
@@ -33,7 +33,9 @@ def limits_file(tmp_path: Path, old: str = "", new: str = "") -> Path:
 
 
 def test_the_shipped_targets_are_listed():
-    assert list_targets() == ("loihi1", "loihi2", "loihi2-custom", "paper-45nm")
+    regimes = ("horowitz-45nm+memory", "loihi1", "loihi1-sanafe", "loihi2-assumed", "paper-45nm")
+    assert list_targets() == tuple(sorted((*regimes, "loihi2", "loihi2-custom")))
+    assert all(load_target(name).prices for name in regimes)
 
 
 @pytest.mark.parametrize("name", list_targets())
@@ -46,9 +48,13 @@ def test_every_shipped_number_has_unit_and_source(name):
         assert limit.source
         assert limit.unit in ("bit", "kind", *COUNT_LIMITS.values())
     for operation, price in target.prices.items():
-        assert operation in OPERATIONS
-        assert price.value > 0
+        assert operation in PRICED
         assert price.unit == "pJ"
+        assert set(price.includes) <= set(OPERATIONS)
+    for memory in target.memories.values():
+        assert memory.unit == "pJ/64bit"
+    for price in (*target.prices.values(), *target.memories.values()):
+        assert price.value > 0
         assert price.source
         assert price.evidence in EVIDENCE
 
@@ -73,7 +79,17 @@ def test_prices_are_the_published_ones():
     assert {name: (price.value, price.evidence) for name, price in loihi1.items()} == {
         "synaptic_operation": (23.6, "published simulation"),
         "membrane_update": (81, "published simulation"),
+        "membrane_update_active": (81, "published simulation"),
+        "membrane_update_inactive": (52, "published simulation"),
+        "message": (1.7, "published simulation"),
+        "hop_east_west": (3.0, "published simulation"),
+        "hop_north_south": (4.0, "published simulation"),
     }
+    assert {price.evidence for price in load_target("loihi2-assumed").prices.values()} == {"assumed", "derived"}
+    memories = load_target("horowitz-45nm+memory").memories
+    assert {(memory.capacity, memory.value) for memory in memories.values()} == {
+        (2**13, 10), (2**15, 20), (2**20, 100), (None, 1950),
+    }  # fmt: skip
     assert not load_target("loihi2").prices
 
 
@@ -102,7 +118,9 @@ def test_a_file_may_hold_limits_only(tmp_path):
 
 @pytest.mark.parametrize("name", ["loihi9", "", "Loihi2", "paper"])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(TargetError, match=r"not known; choose one of loihi1, loihi2, loihi2-custom, paper-45nm"):
+    with pytest.raises(
+        TargetError, match=r"not known; choose one of horowitz-45nm\+memory, loihi1, loihi1-sanafe, loihi2, "
+    ):
         load_target(name)
 
 
@@ -124,6 +142,8 @@ def test_an_unknown_name_lists_the_known_ones(name):
         (PRICE.replace('evidence = "derived"\n', ""), ["prices.mac", "no entry 'evidence'"]),
         (PRICE.replace("derived", "hearsay"), ["prices.mac.evidence", "'hearsay'", *EVIDENCE]),
         (PRICE.replace('"derived"', "[]"), ["prices.mac.evidence", "[]"]),
+        (PRICE + 'includes = "spike"\n', ["prices.mac.includes", "'spike'", "a list of mac"]),
+        (PRICE + 'includes = ["flop"]\n', ["prices.mac.includes", "'flop'"]),
         (PRICE + "note = 3\n", ["prices.mac.note", "3"]),
         (PRICE + "vaule = 3\n", ["prices.mac", "unknown entry 'vaule'", "value"]),
     ],
@@ -142,8 +162,10 @@ def test_a_bad_price_names_file_entry_value_and_what_is_allowed(tmp_path, price,
     [
         ("", ["no entry 'name'"]),
         (HEAD, ["no limits and no prices", "at least one"]),
+        (f'{HEAD}chip = "loihi9"\n[prices.mac]\n{PRICE}', ["chip", "'loihi9'", '"loihi1"']),
         (HEAD.replace('"mine"', "7") + f"[prices.mac]\n{PRICE}", ["name", "7"]),
-        (HEAD + f"[prices.flop]\n{PRICE}", ["prices", "unknown entry 'flop'", *OPERATIONS]),
+        (HEAD + f"[prices.flop]\n{PRICE}", ["prices", "unknown entry 'flop'", *PRICED]),
+        (HEAD + f"[prices.weight_read]\n{PRICE}", ["prices", "unknown entry 'weight_read'"]),
         (HEAD + f"[costs.mac]\n{PRICE}", ["unknown entry 'costs'", "limits", "prices"]),
         (HEAD + "prices = 3\n", ["prices", "3", "a table of"]),
         (HEAD + "prices.mac = 4.6\n", ["prices.mac", "4.6", "a table of value"]),
@@ -155,6 +177,35 @@ def test_a_bad_price_names_file_entry_value_and_what_is_allowed(tmp_path, price,
 def test_a_bad_file_says_what_is_wrong(tmp_path, text, words):
     path = tmp_path / "mine.toml"
     path.write_text(text)
+    with pytest.raises(TargetError) as caught:
+        load_target(path)
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in ["mine.toml", *words]:
+        assert word in line
+
+
+MEMORY = PRICE.replace('"pJ"', '"pJ/64bit"') + "capacity = 8192\n"
+
+
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        (MEMORY.replace("8192", "0"), ["memories.small.capacity", "0", "a positive number of bytes"]),
+        (MEMORY.replace("8192", "8e3"), ["memories.small.capacity", "8000.0"]),
+        (MEMORY.replace("4.6", "-1"), ["memories.small.value", "-1", "a positive number of pJ/64bit"]),
+        (MEMORY.replace('unit = "pJ/64bit"\n', ""), ["memories.small", "no entry 'unit'"]),
+        (MEMORY.replace("pJ/64bit", "pJ"), ["memories.small.unit", "'pJ'", '"pJ/64bit"']),
+        (MEMORY.replace('source = "a paper"\n', ""), ["memories.small", "no entry 'source'"]),
+        (MEMORY + "size = 3\n", ["memories.small", "unknown entry 'size'"]),
+        (
+            f"{MEMORY}[memories.more]\n{MEMORY}".replace("capacity = 8192\n", ""),
+            ["memories", "two without capacity", "one at most"],
+        ),
+    ],
+)
+def test_a_bad_memory_names_file_entry_value_and_what_is_allowed(tmp_path, memory, words):
+    path = price_file(tmp_path, f"{PRICE}[memories.small]\n{memory}")
     with pytest.raises(TargetError) as caught:
         load_target(path)
     line = str(caught.value)
