@@ -71,16 +71,19 @@ def _proposals(wirings: Sequence[Wiring], now: Fit, index: int, target: Target) 
         return found.cores.number
 
     def smallest(lever: str, at: int, before: int, values: Sequence[int]) -> Iterator[Change]:
-        """The first value that helps, of values whose change grows, so that all after it help too."""
-        known = {i: cores(at, **{lever: values[i]}) for i in {0, len(values) - 1} if values}
-        if not values or known[len(values) - 1] is None:
+        """The first value that helps, of values whose change grows: what helps is taken to go on helping."""
+        best = cores(at, **{lever: values[-1]}) if values else None
+        if best is None:
             return
         low, high = 0, len(values) - 1
         while low < high:
             middle = (low + high) // 2
-            known[middle] = cores(at, **{lever: values[middle]})
-            low, high = (low, middle) if known[middle] is not None else (middle + 1, high)
-        yield Change(lever, wirings[at].name, before, values[high], known[high] or 0)
+            found = cores(at, **{lever: values[middle]})
+            if found is None:
+                low = middle + 1
+            else:
+                best, high = found, middle
+        yield Change(lever, wirings[at].name, before, values[high], best)
 
     convs = [i for i in range(index if now.broken else index + 1) if wirings[i].kind == "conv"]
     if convs and (now.broken or convs[-1] == index):
