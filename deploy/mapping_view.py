@@ -29,10 +29,12 @@ def inspect_mapping(
 ) -> None:
     """Print where the layers lie on the target, what of it is full, what breaks a rule, and what would take less.
 
-    `bundle` gives the spikes that messages are counted at; `png` draws the chips. TargetError for a target that cannot
-    be read, or has no limits.
+    `bundle` gives the spikes that messages are counted at; `png` draws the chips. Of a target of prices, the chip is
+    taken whose prices they are. TargetError for a target that cannot be read, or has no limits.
     """
     chip = load_target(target)
+    if chip.chip:
+        chip = load_target(chip.chip)
     with progress() as bar:
         bar.add_task(f"mapping to {chip.name}", total=None)
         mapping = map_graphs(graphs, chip)
@@ -73,7 +75,7 @@ def mapping_table(mapping: ChipMapping, title: str) -> Table:
 def traffic_table(mapping: ChipMapping, activity: Mapping[str, float] | None) -> Table:
     """Messages, one row per layer that spikes and per input: per spike, and per step of the golden clip."""
     table = new_table(
-        "messages", "from", "cores a spike", "hops a message", "over borders", "spikes a step", "messages a step"
+        "messages", "from", "cores a spike", "hops a message", "chip borders", "spikes a step", "messages a step"
     )
     for column in table.columns[1:]:
         column.justify = "right"

@@ -1,6 +1,6 @@
 """`hybridnet targets`: the targets that ship, and given ones in full, each checked by being read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +9,8 @@ from rich.table import Table
 
 from deploy.console import complain, counted, print_json, show
 from deploy.views import new_table
-from hardware import Target, list_targets, load_target
+from hardware import Price, Target, list_targets, load_target
+from hardware.prices import Memory
 from hybridnet.errors import PartialError, TargetError
 
 
@@ -62,22 +63,30 @@ def target_dict(target: Target) -> dict[str, Any]:
         "description": target.description,
         "limits": {name: asdict(limit) for name, limit in target.limits.items()},
         "prices": {name: asdict(price) for name, price in target.prices.items()},
+        "memories": {name: asdict(memory) for name, memory in target.memories.items()},
+        "chip": target.chip or None,
     }
 
 
 def _in_full(target: Target) -> Iterator[Table | str]:
-    yield f"{target.name}: {target.description}; for {' and '.join(_uses(target))}"
+    mapped = f"; graphs are mapped as on {target.chip}" if target.chip else ""
+    yield f"{target.name}: {target.description}; for {' and '.join(_uses(target))}{mapped}"
     if target.limits:
         table = new_table("limits", "limit", "value", "unit", "source")
         for name, limit in target.limits.items():
             value = " ".join(limit.value) if isinstance(limit.value, tuple) else _number(limit.value)
             table.add_row(name, value, limit.unit, escape(_said(limit.source, limit.note)))
         yield table
-    if target.prices:
-        table = new_table("prices", "operation", "value", "unit", "evidence", "source")
-        for name, price in target.prices.items():
-            table.add_row(name, f"{price.value:g}", price.unit, price.evidence, escape(_said(price.source, price.note)))
-        yield table
+    for title, known in (("prices", target.prices), ("memories", target.memories)):
+        if known:
+            yield _priced(title, known)
+
+
+def _priced(title: str, known: Mapping[str, Price] | Mapping[str, Memory]) -> Table:
+    table = new_table(title, "of", "value", "unit", "evidence", "source")
+    for name, price in known.items():
+        table.add_row(name, f"{price.value:g}", price.unit, price.evidence, escape(_said(price.source, price.note)))
+    return table
 
 
 def _number(value: int | str) -> str:

@@ -62,6 +62,13 @@ def test_inspect_says_what_loihi_1_refuses(hybridnet: Command, tiny_bundle: Path
     assert found["messages_per_step"] is None
 
 
+def test_a_target_of_prices_is_mapped_as_its_chip(hybridnet: Command, tiny_bundle: Path) -> None:
+    code, out, _ = hybridnet("inspect", tiny_bundle / "motion.net", "--target", "loihi2-assumed", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert (found["target"], found["cores"]) == ("loihi2", 3 * 14)
+
+
 def test_the_cores_are_drawn(hybridnet: Command, tiny_bundle: Path, small_chip: Path, tmp_path: Path) -> None:
     """84 cores, 8 a chip: 11 chips in 3 rows; a core is 14 pixels."""
     png = tmp_path / "cores.png"
@@ -99,6 +106,7 @@ def test_targets_are_shown_in_full_and_files_checked(hybridnet: Command, small_c
     assert (code, err) == (0, "")
     for word in ("mine: ", "neurons_per_core", "1,024", "unpublished", "membrane_update", "published simulation"):
         assert word in out
+    assert "memories" in hybridnet("targets", "horowitz-45nm+memory").out
     bad = tmp_path / "bad.toml"
     bad.write_text(small_chip.read_text().replace("value = 4095", "value = -1"))
     code, out, err = hybridnet("targets", bad)
