@@ -17,6 +17,7 @@ from deploy.cli_inspect import Json, inspect, show_bundle, targets
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
 from deploy.energy_view import price_videos
+from deploy.figures import figure
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.paper_view import show_paper
 from deploy.predict_view import predict_videos
@@ -35,6 +36,7 @@ from hybridnet.video.transcode import LIMITS
 STOPPED = 130  # exit code
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.add_typer(figure, name="figure")
 
 BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
 CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file, its .json beside it.")]

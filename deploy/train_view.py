@@ -24,7 +24,7 @@ def train_from(path: Path, init: Path | None, as_json: bool) -> None:
     out = Path(config.run.out)
 
     def after_epoch(folder: Path) -> None:
-        rows = read_log(folder)
+        rows = read_log(folder / LOG)
         draw_curves(rows, folder / CURVES, config.data.name)
         if not as_json:
             show(_line(rows[-1], config.run.epochs))

@@ -10,7 +10,7 @@ import pytest
 
 BLOCKED = (
     "torch", "torchvision", "onnx", "onnxscript", "norse", "lava", "matplotlib", "safetensors", "scipy",
-    "lightning_fabric",
+    "lightning_fabric", "sklearn",
 )  # fmt: skip
 
 BLOCK = f"""

@@ -34,11 +34,16 @@ def write_log(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     write_whole(folder / LOG, text.getvalue().encode())
 
 
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """The rows of a log, NaN where it has nothing; OutputError if it is none."""
-    path = folder / LOG
+def read_log(path: Path) -> list[dict[str, float]]:
+    """The rows of a log, one at least, NaN where it has nothing; OutputError if it is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ValueError("other columns")
+            rows = [{key: float(value or "nan") for key, value in row.items()} for row in reader]
     except (OSError, ValueError, TypeError) as error:
-        raise OutputError(f"{path}: no readable log ({error}); train again") from error
+        raise OutputError(f"{path}: no readable log ({error}); give the folder of a training, or its {LOG}") from error
+    if not rows:
+        raise OutputError(f"{path}: has no epoch yet; train for one")
+    return rows

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from hybridnet.video.probe import VideoSource, open_video, source_name
 LIMITS = {"width": (16, 8191), "height": (16, 8191), "gop": (2, 600), "quality": (1, 31)}  # the encoder's own
 MAX_TICKS = 65535  # to MPEG-4's second
 USUAL_RATE = Fraction(25)
+LONGEST_BACKWARDS = 600  # frames
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,18 @@ class Recipe:
 
 
 def transcode(
-    source: VideoSource, target: str | os.PathLike[str] | BinaryIO, recipe: Recipe, *, comment: str = ""
+    source: VideoSource,
+    target: str | os.PathLike[str] | BinaryIO,
+    recipe: Recipe,
+    *,
+    comment: str = "",
+    backwards: bool = False,
 ) -> Survey:
     """Write a video as MPEG-4 in an AVI, frame by frame, keeping none; returns what was read, all of it written.
 
-    target    a path, whose file appears whole or not at all, or a seekable file object open for writing
-    comment   text for the AVI's metadata, where FFmpeg calls it `comment`
+    target      a path, whose file appears whole or not at all, or a seekable file object open for writing
+    comment     text for the AVI's metadata, where FFmpeg calls it `comment`
+    backwards   the last frame first; all are then held in memory, so there may be no more than LONGEST_BACKWARDS
 
     Every frame that decodes is written once, in order of presentation, at the stream's average rate (25 a second where
     it names none of 1..1000): pictures are what counts, so a variable frame rate loses its timing but no frame. Frames
@@ -66,26 +74,27 @@ def transcode(
     interpolation, aspect not kept, turned and mirrored as the display matrix says, and become 8-bit 4:2:0 in BT.601's
     limited range; transparency is dropped, high dynamic range not mapped. Equal input gives equal bytes.
 
-    Raises VideoError if the source is missing, a folder, no video, without a decodable frame, or to be turned by other
-    than quarters; OutputError if the file `target` cannot be written.
+    Raises VideoError if the source is missing, a folder, no video, without a decodable frame, to be turned by other
+    than quarters, or too long to go backwards; OutputError if the file `target` cannot be written.
     """
     if not isinstance(target, str | os.PathLike):
-        return _write(source, target, recipe, comment)
+        return _write(source, target, recipe, comment, backwards)
     with whole_file(Path(target)) as work, work.open("wb") as file:
-        found = _write(source, file, recipe, comment)
+        found = _write(source, file, recipe, comment, backwards)
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave an empty file under the final name
         return found
 
 
-def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str) -> Survey:
+def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str, backwards: bool) -> Survey:
     container, stream = open_video(source)
     with container:
         pictures = Pictures(source, container, stream)
         writing = av.open(file, "w", format="avi")
         writing.metadata["comment"] = comment
         try:
-            frames = _encode(map(_Scaler(source, recipe), pictures), writing, _rate(stream), recipe)
+            scaled: Iterator[VideoFrame] = map(_Scaler(source, recipe), pictures)
+            frames = _encode(_reversed(source, scaled) if backwards else scaled, writing, _rate(stream), recipe)
             if not frames:
                 raise VideoError(f"{source_name(source)}: no frame can be decoded, it is damaged; get another copy")
         except BaseException:
@@ -112,6 +121,16 @@ def _encode(pictures: Iterator[VideoFrame], writing: OutputContainer, rate: Frac
     if frames:
         writing.mux(output.encode(None))
     return frames
+
+
+def _reversed(source: VideoSource, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    held = list(islice(frames, LONGEST_BACKWARDS + 1))
+    if len(held) > LONGEST_BACKWARDS:
+        raise VideoError(
+            f"{source_name(source)}: has more than {LONGEST_BACKWARDS:,} frames, too many to hold for going backwards; "
+            "cut it shorter"
+        )
+    return reversed(held)
 
 
 def _rate(stream: VideoStream) -> Fraction:
