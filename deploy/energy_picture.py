@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.paper_picture import OWN_COLOUR, draw_panel
+from deploy.paper_picture import HEIGHT, WIDTH, draw_panel
 from deploy.sheet import GREY, MARGIN, new_sheet
 from deploy.trace_picture import COLOURS, MARKERS
 from hardware.paper import read_paper
@@ -14,8 +14,7 @@ from hybridnet.errors import HybridnetError
 
 FORMS = ("float", "quantised", "bundle")  # of `hybridnet evaluate`
 PUBLISHED = ("1", "ucf101")  # table and column of the paper beside
-WIDTH, HEIGHT = 460, 340  # pixels of a plot
-COLUMN, TOP = 76, 104
+COLUMN, TOP = 76, 104  # pixels
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,6 @@ def draw_energy(evaluations: Sequence[Evaluation], png: Path) -> None:
     paper = read_paper()
     (table,) = (table for table in paper.tables if table.name == PUBLISHED[0])
     left += COLUMN + WIDTH
-    sheet.text(left, TOP - 36, f"published: {paper.reference}", fontsize=10, color=OWN_COLOUR)
+    sheet.text(left, TOP - 36, f"published: {paper.reference}", fontsize=10, color="black")
     draw_panel(sheet, left, TOP, table, PUBLISHED[1])
     sheet.save(png)

@@ -41,7 +41,7 @@ def draw_paper(paper: Paper, png: Path) -> None:
     tables = {table.name: table for table in paper.tables}
     for i, (name, column) in enumerate(PANELS):
         x, y = MARGIN + i % 2 * (COLUMN + WIDTH) + COLUMN - MARGIN, TITLE + i // 2 * (LINE + HEIGHT) + LINE - 40
-        _draw_panel(sheet, x, y, tables[name], column)
+        draw_panel(sheet, x, y, tables[name], column)
     sheet.save(png)
 
 
@@ -51,7 +51,8 @@ def _legend(sheet: Sheet, x: float, colour: str, words: str) -> float:
     return x + 34 + 6 * len(words)
 
 
-def _draw_panel(sheet: Sheet, x: float, y: float, table: Table, column: str) -> None:
+def draw_panel(sheet: Sheet, x: float, y: float, table: Table, column: str) -> None:
+    """Draw a table's accuracies over its joules, its name above; the plot's frame is WIDTH x HEIGHT from (x,y) on."""
     axes = sheet.axes(x, y, WIDTH, HEIGHT)
     sheet.text(x, y - 14, f"{table.columns[column][0]}, {table.where}", fontsize=9, color="black")
     axes.set_xscale("log")

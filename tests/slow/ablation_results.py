@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from variants import FULL, PAPERS_FULL, VARIANTS, Variant
+from variants import FULL, VARIANTS, Variant
 
 PLACES = ("data.root", "data.cache", "data.lists", "run.out", "run.save_every", "run.threads")  # not of the experiment
 
@@ -92,16 +92,20 @@ def ablation_table(results: Iterable[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def published_difference(variant: Variant) -> float | None:
+    """Points that a row lies above the paper's full model; None where it has no such row."""
+    full = next(other.published for other in VARIANTS if other.name == FULL)
+    return None if variant.published is None or full is None else variant.published - full
+
+
 def _line(variant: Variant, found: Sequence[Result], full: Sequence[Result]) -> str:
-    if variant.name == FULL:
-        published = f"{PAPERS_FULL:.2f}%"
-    else:
-        published = "-" if variant.published is None else f"{variant.published - PAPERS_FULL:+.2f}"
+    theirs = published_difference(variant)
+    published = "-" if theirs is None else f"{variant.published}%" if variant.name == FULL else f"{theirs:+.2f}"
     if not found:
         return f"| {variant.name} | {published} | not measured yet | | | | |"
     top1 = f"{_with_spread([100 * result.top1 for result in found], '.1f')}%"
     apart = [] if variant.name == FULL else differences(found, full)
-    sign = agreement(variant.published - PAPERS_FULL, apart) if apart and variant.published is not None else ""
+    sign = agreement(theirs, apart) if apart and theirs is not None else ""
     seeds = ", ".join(str(result.seed) for result in found)
     seconds = statistics.mean(result.cpu_seconds for result in found)
     difference = _with_spread(apart, "+.1f") if apart else ""

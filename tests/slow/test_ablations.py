@@ -15,7 +15,7 @@ NAMES = [variant.name for variant in VARIANTS]
 
 
 def result(row: str, seed: int, top1: float, config: str = "abc") -> Result:
-    return Result(row, seed, config, train=1500, test=450, epochs=12, top1=top1, cpu_seconds=100.0 + seed)
+    return Result(row, seed, config, train=1500, test=450, epochs=10, top1=top1, cpu_seconds=100.0 + seed)
 
 
 def test_the_plan() -> None:
