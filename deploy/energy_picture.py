@@ -72,7 +72,7 @@ def draw_energy(evaluations: Sequence[Evaluation], png: Path) -> None:
         raise HybridnetError("none of the evaluations has joules, for no bundle of them could be exported")
     sheet = new_sheet(2 * MARGIN + 2 * (COLUMN + WIDTH) + 60, TOP + HEIGHT + 70)
     sheet.title("Accuracy against energy: measured here, and as the paper prints it")
-    sheet.text(MARGIN, 42, "two data sets, so the two plots cannot be compared with each other")
+    sheet.text(MARGIN, 42, 'two data sets, so the plots cannot be compared; "Ours" at the right is the paper\'s own')
     left = MARGIN + COLUMN - 20
     sheet.text(left, TOP - 36, "measured here", fontsize=10, color="black")
     sheet.text(left, TOP - 16, f"{first.data}, {first.regime}", fontsize=8.5)

@@ -51,7 +51,9 @@ def draw_features(runtime: Runtime, video: Path, number: int, png: Path) -> list
     lengths = (transcoding_recipe(preprocessing).gop,) * clip.gop if transcoded else probe(video).gop_lengths
     start = sum(lengths[: clip.gop])
     shown = _pictures(video, [start + step for step in steps], clip.iframe.shape[1], preprocessing.short_side)
-    _compose(video.name, clip, steps, shown, runtime.bundle.graphs, traces).save(png)
+    untrained = "" if runtime.bundle.manifest.training else "; the weights are untrained"
+    what = f"clip {number}, of GOP {clip.gop}: P-frames, and the readout's membrane potentials after each{untrained}"
+    _compose(video.name, what, clip, steps, shown, runtime.bundle.graphs, traces).save(png)
     return steps.tolist()
 
 
@@ -78,6 +80,7 @@ def _cropped(picture: np.ndarray, size: int, short_side: int) -> np.ndarray:
 
 def _compose(
     name: str,
+    what: str,
     clip: Clip,
     steps: np.ndarray,
     pictures: list[np.ndarray],
@@ -89,7 +92,7 @@ def _compose(
         2 * MARGIN + LABEL + len(steps) * (CELL + GAP) + BAR, TOP + CELL + len(graphs) * block + 2 * MARGIN
     )
     sheet.title(name)
-    sheet.text(MARGIN, 42, f"GOP {clip.gop}: P-frames, and the readout's membrane potentials after each")
+    sheet.text(MARGIN, 42, what)
     for column, step in enumerate(steps):
         sheet.text(_left(column), TOP - 12, f"P-frame {step}", fontsize=9, color="black")
     sheet.text(MARGIN, TOP + CELL / 2, "picture", fontsize=9)

@@ -11,7 +11,7 @@ from deploy.sheet import GREY, MARGIN, new_sheet
 from deploy.trajectories import Space
 
 PANEL = 420  # pixels, the side of a plane
-GAP = 44
+GAP = 44  # between planes, and room for the axes' names
 TOP = 96
 PERPLEXITY = 12.0  # about as many neighbours as a GOP has frames
 FORWARD, BACKWARD = ("#0072B2", "o", "the video"), ("#D55E00", "^", "its reverse")  # Okabe and Ito's colours
@@ -27,7 +27,7 @@ def draw_tsne(name: str, spaces: Mapping[str, Space], png: Path) -> None:
     A line joins a video's frames in the order in which it shows them, a ring is around its first. Raises BackendError
     without matplotlib or scikit-learn, OutputError for a place that cannot be written.
     """
-    sheet = new_sheet(2 * MARGIN + len(spaces) * (PANEL + GAP) - GAP, TOP + PANEL + 40)
+    sheet = new_sheet(MARGIN + len(spaces) * (PANEL + GAP), TOP + PANEL + 40)
     sheet.title(f"{name} and its reverse, by t-SNE")
     left = MARGIN
     for colour, mark, words in (FORWARD, BACKWARD):
@@ -36,7 +36,7 @@ def draw_tsne(name: str, spaces: Mapping[str, Space], png: Path) -> None:
         left += 110
     sheet.text(left, 46, "ring: where it starts", fontsize=9)
     for i, (kind, space) in enumerate(spaces.items()):
-        x = MARGIN + i * (PANEL + GAP)
+        x = GAP + i * (PANEL + GAP)
         sheet.text(x, TOP - 26, WORDS[kind], fontsize=10, color="black")
         sheet.text(x, TOP - 10, f"nearest frame is of the other video: {space.mixing:.0%}", fontsize=8.5)
         _draw_plane(sheet.axes(x, TOP, PANEL, PANEL), space)

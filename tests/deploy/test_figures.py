@@ -59,9 +59,9 @@ def test_mixing_by_hand() -> None:
     assert space.mixing == 3 / 6  # those of the points at 1.1, 2 and 9
 
 
-def test_a_video_and_its_reverse(clip: Path) -> None:
+def test_a_video_and_its_reverse(clips: Path) -> None:
     """The pictures of both are the same ones, the P-frames are not: reversed, everything moves the other way."""
-    spaces = read_spaces(clip)
+    spaces = read_spaces(clips / "jump.avi")
     assert spaces["pictures"].forward.shape == spaces["pictures"].backward.shape == (36, SIDE * SIDE * 3)
     assert spaces["P-frames"].forward.shape == spaces["P-frames"].backward.shape == (33, SIDE * SIDE * 5)
     pictures = spaces["pictures"]
