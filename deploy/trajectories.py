@@ -39,7 +39,7 @@ class Space:
 
     @property
     def mixing(self) -> float:
-        """Share of all points whose nearest other point is of the other video: 1/2 or so where they lie on one path."""
+        """Share of all points whose nearest other point is of the other video: 1/2 or more where they lie on one path."""
         points, border = self.together, len(self.forward)
         apart = ((points[:, None] - points) ** 2).sum(axis=2)
         np.fill_diagonal(apart, np.inf)
