@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli_inspect import Json
 from deploy.console import complain, print_json, progress, show
 from deploy.curves import draw_curves
 from deploy.doctor import extra
@@ -19,7 +20,6 @@ from hybridnet.training.log import LOG, read_log
 figure = typer.Typer(no_args_is_help=True, help="Draw the paper's figures, each from one command.")
 
 Png = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The PNG to write.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @figure.command()

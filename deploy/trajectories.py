@@ -39,9 +39,10 @@ class Space:
 
     @property
     def mixing(self) -> float:
-        """Share of all points whose nearest other point is of the other video: 1/2 or more where they lie on one path."""
-        points, border = self.together, len(self.forward)
-        apart = ((points[:, None] - points) ** 2).sum(axis=2)
+        """Share of points whose nearest other point is of the other video: 1/2 or more where they lie on one path."""
+        points, border = self.together.astype(np.float64), len(self.forward)
+        squares = (points**2).sum(axis=1)
+        apart = squares[:, None] + squares - 2 * points @ points.T
         np.fill_diagonal(apart, np.inf)
         return float(((apart.argmin(axis=1) < border) != (np.arange(len(points)) < border)).mean())
 
