@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import av
@@ -38,7 +39,7 @@ def test_backwards_is_the_same_pictures_in_the_other_order(clip: Path) -> None:
 
 
 def test_too_long_to_go_backwards(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hybridnet.video.transcode.LONGEST_BACKWARDS", 35)
+    monkeypatch.setattr(sys.modules[transcode.__module__], "LONGEST_BACKWARDS", 35)
     with pytest.raises(VideoError, match=r"walk.avi: has more than 35 frames, .* cut it shorter"):
         transcode(clip, io.BytesIO(), Recipe(128, 128), backwards=True)
 
