@@ -9,7 +9,9 @@ STOCK := .venv310
 PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines ablations stock-lava lint format lava clean
+NEUROBENCH := .neurobench
+
+.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines pilotnet neurobench ablations stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -46,6 +48,19 @@ ablations: $(READY)
 	@$(BIN)/hybridnet prepare rendered-mocap -o mocap
 	@$(BIN)/python tests/slow/ablations.py --write docs/benchmark.md
 
+# Predicted energy beside a measurement; writes the document's tables.
+pilotnet: $(READY)
+	@$(BIN)/python tests/slow/pilotnet_energy.py --write docs/pilotnet_energy.md
+
+# NeuroBench's own counts beside ours. Without what it depends on, most of which this never imports.
+neurobench: $(READY) $(NEUROBENCH)/.ready
+	@PYTHONPATH=$(NEUROBENCH) $(BIN)/python tests/slow/neurobench_counts.py
+
+$(NEUROBENCH)/.ready:
+	@$(BIN)/python -m pip install --quiet --no-deps --target $(NEUROBENCH) neurobench==2.3.0 snntorch==1.0.0 || \
+	  { echo "set-up: pip failed; check the network, then run make neurobench again" >&2; exit 1; }
+	@touch $@
+
 # The demo's bundle in the hands of a stock Lava user.
 stock-lava: $(READY) $(STOCK)/.ready
 	@test -d demo/tiny.bundle || { mkdir -p demo && \
@@ -68,7 +83,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(STOCK) demo mocap build dist *.egg-info
+	rm -rf $(VENV) $(STOCK) $(NEUROBENCH) demo mocap build dist *.egg-info
 
 lava: $(READY)
 
