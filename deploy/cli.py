@@ -13,16 +13,18 @@ import typer
 
 from deploy import views
 from deploy.bundle import read_bundle
-from deploy.cli_inspect import Json, inspect, show_bundle, targets
+from deploy.cli_inspect import inspect, show_bundle, targets
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
 from deploy.energy_view import price_videos
 from deploy.figures import figure
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
+from deploy.options import Backend, BundleDir, CheckpointFile, Json, Videos
 from deploy.paper_view import show_paper
 from deploy.predict_view import predict_videos
 from deploy.prepare_view import prepare_videos
 from deploy.recording import Kind
+from deploy.report_view import report
 from deploy.runtime import REGIME, Prediction, open_bundle
 from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
@@ -37,13 +39,6 @@ STOPPED = 130  # exit code
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(figure, name="figure")
-
-BundleDir = Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that `hybridnet export` wrote.")]
-CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file, its .json beside it.")]
-Backend = Annotated[
-    str, typer.Option(help="Simulator of the spiking partition: integer, lava, or lava-stock; the same bits.")
-]
-Videos = Annotated[list[Path], typer.Argument(metavar="VIDEO|FOLDER...", help="Video files, or folders of them.")]
 
 
 def main() -> None:
@@ -269,6 +264,9 @@ def paper(
 ) -> None:
     """The paper's tables: published, measured here, its joules counted again, and where it contradicts itself."""
     show_paper(png, as_json)
+
+
+app.command()(report)
 
 
 @app.command()

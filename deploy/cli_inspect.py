@@ -12,13 +12,12 @@ from deploy.console import print_json, show
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
 from deploy.mapping_view import inspect_mapping
+from deploy.options import Json
 from deploy.prepare_view import inspect_cache, is_cache
 from deploy.target_view import list_and_check
 from deploy.video_view import inspect_video, is_video
 from hybridnet.errors import VideoError
 from simulators import load_net, needed_processes
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def inspect(

@@ -1,0 +1,56 @@
+"""Two bundles on one page: differences marked, energy on one scale."""
+
+from pathlib import Path
+from typing import Any
+
+from deploy.compare import Fact, Side, bundle_facts, layer_facts, run_facts
+from deploy.report_charts import COLOURS, Bar, Chart, Segment, joules
+from deploy.report_page import plain, render
+from hybridnet import __version__
+
+
+def compare_page(a: Side, b: Side, video: Path | None, notes: list[str]) -> str:
+    """The page of two bundles, and of what they make of `video` if they ran over it."""
+    ran = a.prediction is not None and b.prediction is not None
+    sections = {"bundles": "Bundles", "layers": "Layers"}
+    sections |= {"run": "On the video", "energy": "Energy"} if ran else {}
+    names = {"A": plain(a.bundle.path.name), "B": plain(b.bundle.path.name)}
+    return render(
+        "compare.html",
+        sections=[*sections.items(), ("verification", "Verification")],
+        names=names,
+        video=plain(video.name) if video else "",
+        notes=[plain(note) for note in notes],
+        bundles=_table(bundle_facts(a.bundle, b.bundle)),
+        layers=_table(layer_facts(a.bundle, b.bundle)),
+        run=_table(run_facts(a.prediction, b.prediction)) if a.prediction and b.prediction else [],
+        energy=energy_charts(a, b),
+        checks={"A": a.checks, "B": b.checks},
+        footer=f"hybridnet {__version__}. This page needs no network and runs no script.",
+    )
+
+
+def _table(facts: list[Fact]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "a": plain(first), "b": plain(second), "same": first == second} for name, first, second in facts
+    ]
+
+
+def energy_charts(a: Side, b: Side) -> list[Chart]:
+    """Per regime a bar a bundle, a segment a part, both on the scale of the dearer one."""
+    charts = []
+    for first, second in zip(a.regimes, b.regimes, strict=True):
+        reports = {"A": first.energy, "B": second.energy}
+        parts = list(dict.fromkeys(row.part for report in reports.values() for row in report.rows))
+        scale = max(report.total for report in reports.values()) or 1.0
+        bars = []
+        for name, report in reports.items():
+            costs = {part: sum(row.joules or 0.0 for row in report.rows if row.part == part) for part in parts}
+            segments = [
+                Segment(100 * cost / scale, parts.index(part) % COLOURS, f"{part}: {joules(cost)}")
+                for part, cost in costs.items()
+                if cost
+            ]
+            bars.append(Bar(name, tuple(segments), joules(report.total) if report.priced else "no price"))
+        charts.append(Chart(reports["A"].regime, tuple(bars), {part: i % COLOURS for i, part in enumerate(parts)}))
+    return charts

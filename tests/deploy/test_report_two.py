@@ -1,0 +1,68 @@
+"""`hybridnet report DIR DIR [VIDEO]`: two bundles on one page."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from command import Command
+
+
+@pytest.fixture
+def other(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """The same bundle under another name, with other labels and a price on its head: said to be trained."""
+    folder = tmp_path / "other.bundle"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["labels"] = [f"<i>{label}" for label in manifest["labels"]]
+    manifest["training"] = {}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def marked(html: str) -> set[str]:
+    """Names of the facts that are marked as different."""
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', html, re.DOTALL)
+    assert len(rows) > 15
+    return {name for name, cells in rows if 'class="differs"' in cells}
+
+
+def test_what_differs_is_marked(hybridnet: Command, tiny_bundle: Path, other: Path, tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+    done = hybridnet("report", tiny_bundle, other, "-o", page)
+    assert (done.code, done.err) == (0, "")
+    html = page.read_text()
+    assert marked(html) == {"weights", "classes"}
+    assert html.count("<i>") == 0
+    assert "&lt;i&gt;" in html
+    assert "On the video" not in html
+    assert html.count('<span class="ok">ok</span>') == 10
+
+
+def test_both_run_over_the_video(
+    hybridnet: Command, tiny_bundle: Path, other: Path, clip: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "a.html"
+    told = json.loads(hybridnet("report", tiny_bundle, other, clip, "-o", page, "--json").out)
+    assert told["verified"] == [True, True]
+    assert told["labels"][1] == f"<i>{told['labels'][0]}"
+    html = page.read_text()
+    assert {"prediction", "next"} <= marked(html)
+    assert "spike rate, motion/conv1" not in marked(html)
+    assert re.search(r"<h3>paper-45nm</h3>", html)
+    bars = re.findall(r'<span class="value">(.*?)</span>', html)
+    assert len(bars) % 2 == 0
+    assert bars[::2] == bars[1::2]  # the same network on the same video
+
+
+def test_a_folder_that_fails_leaves_no_page(hybridnet: Command, tiny_bundle: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.bundle"
+    shutil.copytree(tiny_bundle, broken)
+    (broken / "motion.net").unlink()
+    done = hybridnet("report", tiny_bundle, broken, "-o", tmp_path / "a.html")
+    assert done.code == 1
+    assert "motion.net is missing" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "a.html").exists()
