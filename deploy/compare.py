@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bundle import Bundle
-from deploy.report import VERIFIED_ON, Regime, price
+from deploy.ledger import Ledger
+from deploy.report import VERIFIED_ON, price
 from deploy.runtime import Prediction, open_bundle
 from deploy.verify import Check, verify_bundle
 from hybridnet.spiking import Layer, Shape
@@ -26,8 +27,8 @@ class Side:
         return all(check.passed for check in self.checks)
 
     @property
-    def regimes(self) -> tuple[Regime, ...]:
-        return () if self.prediction is None else price(self.prediction)
+    def ledgers(self) -> tuple[Ledger, ...]:
+        return () if self.prediction is None else price(self.prediction, self.bundle)
 
 
 def gather_sides(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.compare import Fact, Side, bundle_facts, layer_facts, run_facts
-from deploy.report_charts import COLOURS, Bar, Chart, Segment, joules
+from deploy.report_charts import Chart, parts_chart
 from deploy.report_page import plain, render
 from hybridnet import __version__
 
@@ -38,19 +38,7 @@ def _table(facts: list[Fact]) -> list[dict[str, Any]]:
 
 def energy_charts(a: Side, b: Side) -> list[Chart]:
     """Per regime a bar a bundle, a segment a part, both on the scale of the dearer one."""
-    charts = []
-    for first, second in zip(a.regimes, b.regimes, strict=True):
-        reports = {"A": first.energy, "B": second.energy}
-        parts = list(dict.fromkeys(row.part for report in reports.values() for row in report.rows))
-        scale = max(report.total for report in reports.values()) or 1.0
-        bars = []
-        for name, report in reports.items():
-            costs = {part: sum(row.joules or 0.0 for row in report.rows if row.part == part) for part in parts}
-            segments = [
-                Segment(100 * cost / scale, parts.index(part) % COLOURS, f"{part}: {joules(cost)}")
-                for part, cost in costs.items()
-                if cost
-            ]
-            bars.append(Bar(name, tuple(segments), joules(report.total) if report.priced else "no price"))
-        charts.append(Chart(reports["A"].regime, tuple(bars), {part: i % COLOURS for i, part in enumerate(parts)}))
-    return charts
+    return [
+        parts_chart(first.report.regime, {"A": first.report, "B": second.report})
+        for first, second in zip(a.ledgers, b.ledgers, strict=True)
+    ]

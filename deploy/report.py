@@ -4,23 +4,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.bundle import Bundle
 from deploy.health import Checkup, Finding, find_problems
+from deploy.ledger import Ledger, make_ledger, map_streams
 from deploy.recording import SIMULATED
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle, use_clips
 from deploy.verify import Check, verify_bundle
-from hardware import EnergyReport, estimate_energy, list_targets, load_target
+from hardware import list_targets, load_target
 from hybridnet.trace import Trace
 from hybridnet.video import Clip
 
 VERIFIED_ON = ("integer",)  # Lava takes minutes for a large bundle; `hybridnet verify` replays on it too
-
-
-@dataclass(frozen=True, eq=False)
-class Regime:
-    """A video's cost under one price list, beside that of the same network with its STMs as ordinary convolutions."""
-
-    energy: EnergyReport
-    dense: EnergyReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +24,7 @@ class VideoReport:
     runtime     the open bundle
     video       name of the file, without its folders
     prediction  of the whole video
-    regimes     one per shipped target that has prices, the default first
+    ledgers     one per shipped target that has prices, the default first
     clips       as the network saw them, in the order of the video: a bundle's `triplets` at most
     traces      of the first clip by stream, spikes and potentials recorded
     findings    what is wrong with its layers
@@ -41,7 +35,7 @@ class VideoReport:
     runtime: Runtime
     video: str
     prediction: Prediction
-    regimes: tuple[Regime, ...]
+    ledgers: tuple[Ledger, ...]
     clips: tuple[Clip, ...]
     traces: Mapping[str, Trace]
     findings: tuple[Finding, ...]
@@ -72,7 +66,7 @@ def gather_report(folder: Path, video: Path, progress: Callable[[str], None]) ->
         runtime=runtime,
         video=video.name,
         prediction=prediction,
-        regimes=price(prediction),
+        ledgers=price(prediction, runtime.bundle),
         clips=clips,
         traces=traces,
         findings=find_problems(checkup.result()),
@@ -81,12 +75,11 @@ def gather_report(folder: Path, video: Path, progress: Callable[[str], None]) ->
     )
 
 
-def price(prediction: Prediction) -> tuple[Regime, ...]:
-    """A video's work under every shipped regime, the default first."""
+def price(prediction: Prediction, bundle: Bundle) -> tuple[Ledger, ...]:
+    """A video's ledger under every shipped regime, the default first."""
     names = sorted(list_targets(), key=lambda name: name != REGIME)
     targets = [target for target in map(load_target, names) if target.prices]
-    work = prediction.work
-    return tuple(Regime(estimate_energy(work.counts, each), estimate_energy(work.dense, each)) for each in targets)
+    return tuple(make_ledger(prediction.work, each, map_streams(bundle.graphs, each)) for each in targets)
 
 
 def _watch(runtime: Runtime, clips: Iterator[Clip]) -> tuple[tuple[Clip, ...], Mapping[str, Trace]]:

@@ -3,12 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.report import Regime
 from deploy.views import joules as plain_joules
 from deploy.work import CONVENTIONAL
 from hardware import EnergyReport, EnergyRow
+from hardware.operations import OFF_CHIP, ON_CHIP
 
-COLOURS = 6  # classes c0 to c5 of the style sheet
+COLOURS = 9  # classes c0 to c8 of the style sheet
+FAMILIES = {  # operations that share a colour
+    "mac": "multiply-accumulates",
+    "synaptic_operation": "synaptic operations",
+    "membrane_update": "membrane updates",
+    "spike": "spikes",
+    **dict.fromkeys(("message", "hop"), "network on chip"),
+    **dict.fromkeys(ON_CHIP, "memory on chip"),
+    **dict.fromkeys(OFF_CHIP, "memory off chip"),
+    "time_step": "static power",
+}
 NODES = 6  # of the conventional part that have a bar of their own
 
 
@@ -40,36 +50,37 @@ class Chart:
 
 
 def joules(value: float) -> str:
-    """Joules with a readable prefix, micro with its sign."""
-    return plain_joules(value).replace("uJ", "\u00b5J")
+    """Joules with a readable prefix."""
+    return micro(plain_joules(value))
 
 
-def parts_chart(regime: Regime) -> Chart:
-    """One bar for the video, a segment a part, and one for the dense baseline."""
-    energy, dense = regime.energy, regime.dense
-    scale = max(energy.total, dense.total) or 1.0
-    parts = list(dict.fromkeys(row.part for row in energy.rows))
+def micro(words: str) -> str:
+    """Words with the sign of micro, where the terminal has a u."""
+    return words.replace(" uJ", " \u00b5J")
+
+
+def parts_chart(title: str, reports: Mapping[str, EnergyReport]) -> Chart:
+    """A bar a report on the scale of the dearest, a segment a part."""
+    parts = [*dict.fromkeys(part for report in reports.values() for part, cost in report.parts.items() if cost)]
+    scale = max(report.total for report in reports.values()) or 1.0
     bars = []
-    for name, report in (("this video", energy), ("dense baseline", dense)):
+    for name, report in reports.items():
         segments = [
-            Segment(
-                100 * cost / scale, parts.index(part) % COLOURS, f"{part}: {joules(cost)}, {cost / report.total:.1%}"
-            )
-            for part in parts
-            if (cost := sum(row.joules or 0.0 for row in report.rows if row.part == part))
+            Segment(100 * cost / scale, parts.index(part), f"{part}: {joules(cost)}, {cost / report.total:.1%}")
+            for part, cost in report.parts.items()
+            if cost
         ]
         bars.append(Bar(name, tuple(segments), joules(report.total) if report.priced else "no price"))
-    return Chart("by part", tuple(bars), {part: i % COLOURS for i, part in enumerate(parts)})
+    return Chart(title, tuple(bars), {part: i for i, part in enumerate(parts)})
 
 
 def layer_charts(report: EnergyReport) -> list[Chart]:
     """The spiking layers on one scale, the conventional nodes on another: they differ a thousandfold."""
-    operations = list(dict.fromkeys(row.operation for row in report.rows if row.joules))
-    colours = {operation: i % COLOURS for i, operation in enumerate(operations)}
-    spiking = _grouped([row for row in report.rows if row.part != CONVENTIONAL], lambda row: f"{row.part}/{row.layer}")
-    nodes = _grouped([row for row in report.rows if row.part == CONVENTIONAL], lambda row: row.layer)
-    charts = {"spiking layers": spiking, f"conventional nodes, the {NODES} dearest": _folded(nodes)}
-    return [_stacked(title, groups, colours) for title, groups in charts.items() if any(map(_cost, groups.values()))]
+    rows = [row for row in report.rows if row.joules]
+    spiking = _grouped([row for row in rows if row.part != CONVENTIONAL], lambda row: f"{row.part}/{row.layer}")
+    nodes = _grouped([row for row in rows if row.part == CONVENTIONAL], lambda row: row.layer)
+    charts = {"spiking layers, bridge and chip": spiking, f"conventional nodes, the {NODES} dearest": _folded(nodes)}
+    return [_stacked(title, groups) for title, groups in charts.items() if groups]
 
 
 def share_bar(name: str, parts: Mapping[str, float], words: Callable[[str, float], str], value: str) -> Bar:
@@ -99,24 +110,32 @@ def _folded(nodes: dict[str, list[EnergyRow]]) -> dict[str, list[EnergyRow]]:
     return dict(ranked[:NODES]) | ({f"{len(ranked) - NODES} others": rest} if rest else {})
 
 
-def _stacked(title: str, groups: Mapping[str, Sequence[EnergyRow]], colours: Mapping[str, int]) -> Chart:
-    scale = max((_cost(rows) for rows in groups.values()), default=0.0) or 1.0
-    bars, used = [], set()
+def _stacked(title: str, groups: Mapping[str, Sequence[EnergyRow]]) -> Chart:
+    scale = max(map(_cost, groups.values()))
+    bars: list[Bar] = []
+    used: set[str] = set()
     for name, rows in groups.items():
-        operations = {row.operation: [each for each in rows if each.operation == row.operation] for row in rows}
-        priced = {operation: each for operation, each in operations.items() if each[0].joules is not None}
+        families = _grouped(rows, lambda row: FAMILIES.get(row.operation, row.operation))
         segments = [
-            Segment(100 * _cost(each) / scale, colours[operation], _words(each))
-            for operation, each in priced.items()
-            if _cost(each)
+            Segment(100 * _cost(each) / scale, _colour(family), _words(each)) for family, each in families.items()
         ]
-        used |= {operation for operation in priced if operation in colours}
-        bars.append(Bar(name, tuple(segments), joules(_cost(rows)) if priced else "unpriced"))
-    return Chart(title, tuple(bars), {operation: colours[operation] for operation in colours if operation in used})
+        used |= families.keys()
+        bars.append(Bar(name, tuple(segments), joules(_cost(rows))))
+    return Chart(title, tuple(bars), {family: _colour(family) for family in sorted(used, key=_colour)})
+
+
+def _colour(family: str) -> int:
+    names = list(dict.fromkeys(FAMILIES.values()))
+    return names.index(family) if family in names else COLOURS - 1
 
 
 def _words(rows: Sequence[EnergyRow]) -> str:
-    """Count x price = joules, with the price's evidence and source."""
-    first, count = rows[0], sum(row.count for row in rows)
-    price = "" if first.price_pj is None else f"{count:,} \u00d7 {first.price_pj:g} pJ = "
-    return f"{first.operation}: {price}{joules(_cost(rows))}; {first.evidence}: {first.source}"
+    """A line an operation and price: count x price = joules, with the price's evidence and source."""
+    prices: dict[tuple[str, float | None], list[EnergyRow]] = {}
+    for row in rows:
+        prices.setdefault((row.name, row.price_pj), []).append(row)
+    lines = []
+    for (name, price), each in prices.items():
+        sums = "" if price is None else f"{sum(row.count for row in each):,} \u00d7 {price:.4g} pJ = "
+        lines.append(f"{name}: {sums}{joules(_cost(each))}; {each[0].evidence}: {each[0].source}")
+    return "\n".join(lines)

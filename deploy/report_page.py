@@ -6,14 +6,15 @@ from typing import Any
 import jinja2
 
 from deploy.console import counted
-from deploy.report import Regime, VideoReport
+from deploy.energy_table import ledger_lines
+from deploy.ledger import Ledger
+from deploy.report import VideoReport
 from deploy.report_activity import stream_views
-from deploy.report_charts import Bar, Chart, Segment, joules, layer_charts, parts_chart, share_bar
+from deploy.report_charts import Bar, Chart, Segment, joules, layer_charts, micro, parts_chart, share_bar
 from deploy.report_mapping import mapping_view
 from deploy.report_pictures import clip_limit, iframe_uri, motion_uri, residual_uri
 from deploy.video_picture import GAIN, POSITIONS
 from deploy.work import CONVENTIONAL
-from hardware import EnergyReport
 from hybridnet import __version__
 from hybridnet.video.sampling import INPUT_LIMIT
 
@@ -62,7 +63,7 @@ def report_page(report: VideoReport) -> str:
         streams=list(stream_views(bundle.graphs, report.traces)),
         findings=report.findings,
         energy_words=_ENERGY_WORDS,
-        regimes=[_regime(regime) for regime in report.regimes],
+        regimes=[_regime(ledger) for ledger in report.ledgers],
         latency_words=_latency_words(report),
         stages=_stages(prediction.timings),
         mapping=mapping,
@@ -167,39 +168,27 @@ def _spikes_words(report: VideoReport) -> str:
     )
 
 
-def _regime(regime: Regime) -> dict[str, Any]:
-    energy, dense = regime.energy, regime.dense
+def _regime(ledger: Ledger) -> dict[str, Any]:
     rows = [
         (
             row.layer if row.part == CONVENTIONAL else f"{row.part}/{row.layer}",
-            row.operation,
+            row.name,
             row.count,
-            "unpriced" if row.price_pj is None else f"{row.price_pj:g}",
-            "-" if row.joules is None else joules(row.joules),
+            "-" if row.price_pj is None else f"{row.price_pj:.4g}",
+            f"within {row.within}" if row.within else "unpriced" if row.joules is None else joules(row.joules),
             row.evidence or "",
             row.source or "",
         )
-        for row in energy.rows
+        for row in ledger.report.rows
     ]
+    baselines = {"dense baseline": ledger.dense, "ConvLSTM baseline": ledger.convlstm} if ledger.comparable else {}
     return {
-        "name": energy.regime,
-        "words": " ".join(_regime_words(energy, dense)),
-        "parts": parts_chart(regime),
-        "layers": layer_charts(energy),
+        "name": ledger.report.regime,
+        "lines": [micro(line) for line in ledger_lines(ledger)],
+        "parts": parts_chart("by part", {"this video": ledger.report, **baselines}),
+        "layers": layer_charts(ledger.report),
         "rows": rows,
     }
-
-
-def _regime_words(energy: EnergyReport, dense: EnergyReport) -> Iterator[str]:
-    if not energy.priced:
-        yield "It has no price for anything that ran."
-        return
-    yield f"{joules(energy.total)} for this video."
-    if energy.unpriced:
-        yield f"Not in it, for there is no price: {', '.join(energy.unpriced)}."
-    if dense.priced:
-        share = f"{energy.total / dense.total:.1%}"
-        yield f"The dense baseline takes {joules(dense.total)}; this video costs {share} of it."
 
 
 def _latency_words(report: VideoReport) -> str:

@@ -52,7 +52,7 @@ def report_video(folder: Path, video: Path, page: Path, as_json: bool) -> None:
     prediction = report.prediction
     facts: dict[str, Any] = {
         "report": str(page), "bundle": str(folder), "video": str(video), "label": prediction.labels[0],
-        "verified": report.verified, "energy": {each.energy.regime: each.energy.total for each in report.regimes},
+        "verified": report.verified, "energy": {each.report.regime: each.report.total for each in report.ledgers},
     }  # fmt: skip
     _finish(page, facts, as_json)
 

@@ -73,17 +73,19 @@ def test_the_command_tells_what_the_other_commands_tell(
         assert f"{row['count']:,}" in text, row
 
 
-def test_every_price_stands_with_its_source(parsed: Page, tiny_bundle: Path, clip: Path) -> None:
-    from deploy import open_bundle
-    from hardware import list_targets, load_target
-
-    ran = {count.operation for count in open_bundle(tiny_bundle).predict(clip).work.counts}
+def test_every_row_stands_with_its_price_and_source(
+    hybridnet: Command, parsed: Page, tiny_bundle: Path, clip: Path
+) -> None:
     said = [words for _, attributes in parsed.tags if (words := attributes.get("aria-label"))]
-    for target in map(load_target, list_targets()):
-        for operation, price in target.prices.items():
-            if operation in ran:
-                wanted = f"pJ = .*; {re.escape(price.evidence)}: {re.escape(price.source)}"
-                assert any(re.search(wanted, words) for words in said), (target.name, operation)
+    for regime in ("paper-45nm", "loihi1", "horowitz-45nm+memory"):
+        told = json.loads(hybridnet("energy", tiny_bundle, clip, "--target", regime, "--json").out)
+        rows = told["videos"][0]["energy"]["rows"]
+        spiking = [row for row in rows if row["part"] in ("motion", "residual") and row["joules"] and row["price_pj"]]
+        assert len(spiking) >= 6
+        for row in spiking:
+            price = f"{row['count']:,} \u00d7 {row['price_pj']:.4g} pJ = "
+            source = f"; {row['evidence']}: {row['source']}"
+            assert any(price in words and source in words for words in said), row
 
 
 def test_it_stands_alone(page: Path, parsed: Page) -> None:
@@ -120,7 +122,8 @@ def test_a_screen_reader_finds_its_way(parsed: Page) -> None:
 def test_all_that_was_asked_for_is_there(parsed: Page) -> None:
     for words in (
         "Prediction", "I-frame", "motion", "residual", "readout, strongest of 16 channels", "membrane_update",
-        "paper-45nm", "loihi1", "dense baseline", "ingest", "bridge", "ok motion on integer", "untrained",
+        "paper-45nm", "loihi1", "loihi2-assumed", "dense baseline",
+        "ConvLSTM baseline", "break-even", "ingest", "bridge", "ok motion on integer", "untrained",
     ):  # fmt: skip
         assert words in parsed.text, words
 
