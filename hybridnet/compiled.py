@@ -6,6 +6,8 @@ where it finds no such folder that it may write, and when a disk is full.
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -13,7 +15,18 @@ from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
 
+@cache
+def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of a package's files; none of a package that is not in a folder."""
+    stats = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
 class _Cache(FunctionCache):
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        # numba's own key knows nothing of the kernels and constants that a kernel takes from the files beside its own.
+        return (*super()._index_key(signature, codegen), _stamps(Path(self._py_func.__code__.co_filename).parent))
+
     def load_overload(self, signature: Any, context: Any) -> Any:
         # numba would first import all that it can compile, a third of a process's start; what is compiled needs its
         # memory manager alone.
@@ -29,7 +42,7 @@ class _Cache(FunctionCache):
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorator: compile on the first call for its types, without Python, and keep the result where that is possible.
 
-    A kernel's cache knows of changes in its own file only, not of those in constants and functions that it imports.
+    A kernel's cache knows of changes in its own folder, not of those in what it takes from elsewhere.
     """
 
     def compile(function: Callable[..., Any]) -> Any:

@@ -7,7 +7,7 @@ from simulators.events import taps_reached
 
 
 class Activity:
-    """Counts of one run; `see_input`, then `see_layer` of one layer after the other, every step.
+    """Counts of one run; `see_input`, then `see_layer` of one layer after the other, over some steps from `start` on.
 
     inputs      int64 (T,): non-zero elements of the input
     active      int64 (T,) by layer: neurons whose potential is not zero after the step, or that spiked
@@ -17,20 +17,22 @@ class Activity:
     def __init__(self, fan_outs: dict[str, np.ndarray], steps: int) -> None:
         """`fan_outs`: of every layer, see `effective_fan_out`, int (inputs,) in the order of its spikes' indices."""
         self._fan_outs = fan_outs
-        self._sent = np.empty(0, np.int32)
+        self._sent: list[np.ndarray] = []
         self.inputs = np.zeros(steps, np.int64)
         self.active = {name: np.zeros(steps, np.int64) for name in fan_outs}
         self.effective = {name: np.zeros(steps, np.int64) for name in fan_outs}
 
-    def see_input(self, step: int, spikes: np.ndarray) -> None:
-        """Indices of the input's non-zero elements."""
-        self.inputs[step], self._sent = len(spikes), spikes
+    def see_input(self, start: int, spikes: list[np.ndarray]) -> None:
+        """Of every step the indices of the input's non-zero elements."""
+        self._sent = spikes
+        self.inputs[start : start + len(spikes)] = [len(sent) for sent in spikes]
 
-    def see_layer(self, step: int, name: str, spikes: np.ndarray, potential: np.ndarray) -> None:
-        """Indices of the layer's spikes, and its potentials after reset."""
-        self.effective[name][step] = self._fan_outs[name][self._sent].sum()
-        reset = len(spikes) - np.count_nonzero(potential[spikes])
-        self.active[name][step] = np.count_nonzero(potential) + reset
+    def see_layer(self, start: int, name: str, spikes: list[np.ndarray], potentials: np.ndarray) -> None:
+        """Of every step the indices of the layer's spikes, and its potentials after reset."""
+        for step, (arrived, sent, potential) in enumerate(zip(self._sent, spikes, potentials, strict=True), start):
+            self.effective[name][step] = self._fan_outs[name][arrived].sum()
+            reset = len(sent) - np.count_nonzero(potential[sent])
+            self.active[name][step] = np.count_nonzero(potential) + reset
         self._sent = spikes
 
 

@@ -4,7 +4,7 @@ It sums the same integers as the event path, in another order, so not a bit diff
 channels at a time stay in registers while everything that a kernel row reaches is multiplied in.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -13,7 +13,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
-from simulators.scatter import LANES, splat, vector_at
+from simulators.bits import find
+from simulators.scatter import Synapses
+from simulators.vectors import LANES, splat, vector_at
 
 TILE = 4  # 8 spill where a processor has 16 vector registers, and are no faster where it has 32
 
@@ -57,73 +59,86 @@ def _multiply(tile: int) -> Any:
 _multiply_tile, _multiply_one = _multiply(TILE), _multiply(1)
 
 
-@njit(nogil=True)
-def place_spikes(
-    spikes: np.ndarray,
-    values: np.ndarray,
-    starts: np.ndarray,
-    source: tuple[int, int, int],
-    pitch: tuple[int, int],
-    corner: int,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    frame: np.ndarray,
-) -> int:
-    """Make the padded frame of spikes; returns the synaptic events, which are those of the event path.
+class Convolution(NamedTuple):
+    """A conv's geometry and weights; a named tuple, which numba takes whole.
 
-    spikes, values, starts, source, rows, columns   as of `scatter_spikes`
-    pitch, frame   as of `convolve`; the frame is changed in place
-    corner         offset of the first input in the frame
-    """
-    frame[:] = 0
-    events = 0
-    width, channels, _ = source
-    for y in range(len(rows)):
-        synapses = 0
-        first, into = y * width * channels, y * pitch[0] + corner
-        for e in range(starts[y], starts[y + 1]):
-            local = uint32(spikes[uint64(e)] - first)
-            x = uint64(local // uint32(channels))
-            synapses += columns[x, 2] * columns[x, 3]
-            frame[uint64(into + local)] = values[uint64(e)] if values.size else 1
-        events += rows[y, 2] * synapses
-    return events
-
-
-@njit(nogil=True)
-def convolve(
-    frame: np.ndarray,
-    pitch: tuple[int, int],
-    groups: tuple[int, int, int],
-    weight: np.ndarray,
-    taps: tuple[int, int],
-    dilation: tuple[int, int],
-    stride: tuple[int, int],
-    width: int,
-    band: tuple[int, int],
-    accumulator: np.ndarray,
-) -> None:
-    """Add a band of output rows of a convolution to the accumulator.
-
-    frame          int32, flat (H,W,Cin), the padding included
-    pitch          (size of a row, size of a position) of the frame
+    pitch          (size of a row, size of a position) of the frame, which is padded
     groups         (groups, input channels of each, output channels of each)
     weight         int32, flat (groups, parts, kh, kw, Cin/groups, LANES): the output channels of a group in parts of
                    LANES, the last one filled up with zeros
     taps, dilation, stride   (y, x)
     width          positions of an output row
-    band           output rows from the first to below the second
+    corner         offset of the first input in a frame of the whole input
+    """
+
+    pitch: tuple[int, int]
+    groups: tuple[int, int, int]
+    weight: np.ndarray
+    taps: tuple[int, int]
+    dilation: tuple[int, int]
+    stride: tuple[int, int]
+    width: int
+    corner: int
+
+    def frame_size(self, rows: int) -> int:
+        """Elements of the frame of so many output rows."""
+        return self.pitch[0] * ((rows - 1) * self.stride[0] + (self.taps[0] - 1) * self.dilation[0] + 1)
+
+
+@njit(nogil=True)
+def place_spikes(
+    bits: np.ndarray,
+    values: np.ndarray,
+    synapses: Synapses,
+    convolution: Convolution,
+    feeds: np.ndarray,
+    top: int,
+    frame: np.ndarray,
+    places: np.ndarray,
+) -> int:
+    """Make the padded frame of what reaches a band of output rows; returns the synaptic events in it.
+
+    bits, values, synapses, feeds, places   as of `scatter_spikes`
+    top      first output row of the band
+    frame    int32, flat (H,W,Cin): of the input rows that the band's kernels cover, the padding included; changed in
+             place
+    """
+    frame[:] = 0
+    events = 0
+    columns, (channels, _, _) = synapses.columns, synapses.source
+    row = len(columns) * channels
+    corner = convolution.corner - top * convolution.stride[0] * convolution.pitch[0]
+    for f in range(feeds.shape[0]):
+        y, synaptic = feeds[f, 0], 0
+        into = y * convolution.pitch[0] + corner
+        for e in range(find(bits[y], places)):
+            local = places[e]
+            x = local // uint32(channels)
+            synaptic += columns[x, 2] * columns[x, 3]
+            frame[uint64(into + local)] = values[uint64(y * row + local)] if values.size else 1
+        events += feeds[f, 3] * synaptic
+    return events
+
+
+@njit(nogil=True)
+def convolve(frame: np.ndarray, convolution: Convolution, height: int, accumulator: np.ndarray) -> None:
+    """Add a band of output rows of a convolution to the accumulator.
+
+    frame          int32, flat (H,W,Cin): the band's input rows, see `place_spikes`
+    height         rows of the band
     accumulator    int32: the band's rows, flat (rows,W,Cout), and LANES more; changed in place
     """
-    count, fan_in, fan_out = groups
+    count, fan_in, fan_out = convolution.groups
+    pitch, weight, taps = convolution.pitch, convolution.weight, convolution.taps
+    dilation, stride, width = convolution.dilation, convolution.stride, convolution.width
     parts = (fan_out + LANES - 1) // LANES
     outputs = count * fan_out
     runs, length = taps[1], fan_in
     if count == 1 and dilation[1] == 1:  # the columns of a kernel row lie side by side in the frame: one long run
         runs, length = 1, taps[1] * fan_in
     step = pitch[1] * stride[1]
-    for row in range(band[1] - band[0]):
-        top = (band[0] + row) * stride[0] * pitch[0]
+    for row in range(height):
+        top = row * stride[0] * pitch[0]
         for part in range(count * parts):
             group = part // parts
             target = row * width * outputs + group * fan_out + part % parts * LANES

@@ -1,7 +1,7 @@
 """The integer engine: event-driven, exact to the bit through every overflow, its time proportional to the spikes.
 
-`layout.prepare` lays a graph's weights out for the kernels, once; `run` plays input through them, band by band of
-output rows, so that what a band accumulates is still in the cache when its neurons are updated. Neither keeps anything
+`layout.prepare` lays a graph's weights out for the kernels, once; `run` plays input through them, a layer after the
+other over several steps, for a layer's neurons meet nothing but what the one before sent. Neither keeps anything
 global, and the kernels release the interpreter, so several graphs may run in threads of one process.
 
 Where the equations of hybridnet.spiking meet 24 bits, the engine does what Lava's models do: a Conv's a wraps modulo
@@ -13,12 +13,15 @@ from collections.abc import Collection
 
 import numpy as np
 
-from hybridnet.spiking import Shape
 from hybridnet.trace import Trace
 from simulators.activity import Activity
+from simulators.bits import channels_first, places, unpack
 from simulators.layout import PreparedLayer
-from simulators.population import Population
+from simulators.population import Population, Spikes
 
+# Steps that a layer plays before the next one does: its spikes, as bits, are as large as its state then; and where the
+# potentials of all of them are looked at.
+_TOGETHER, _LOOKED_AT = 32, 4
 _REFRACTORY = 1 << 7  # Loihi's v register in the step of a spike: the refractory delay, 1, in its upper bits
 _NO_COUNTS = np.empty(0, np.int64)
 
@@ -32,63 +35,47 @@ def run(
 ) -> Trace:
     """Play checked integer input (T,C,H,W) or (T,N) through prepared layers, from rest; see `simulators.simulate`."""
     steps = len(x)
-    interval = reset_interval or steps
-    populations = [Population(layer) for layer in layers]
-    names = [layer.name for layer in layers]
-    counts = {name: np.zeros(steps, np.int64) for name in names}
-    events = {name: np.zeros(steps, np.int64) for name in names}
-    overflows = {name: np.zeros(steps, np.int64) for name in names}
+    rests = np.arange(steps) % (reset_interval or steps) == 0
+    looked_at = "v" in record or "counts" in record
+    populations = [Population(layer, looked_at) for layer in layers]
+    counts, events, overflows = ({layer.name: np.zeros(steps, np.int64) for layer in layers} for _ in range(3))
     sent = {layer.name: np.zeros((steps, *layer.shape), bool) for layer in layers if "spikes" in record}
     held = {layer.name: np.empty((steps, *layer.shape), np.int32) for layer in layers if "v" in record}
     activity = (
         Activity({layer.name: layer.effective_fan_out for layer in layers}, steps) if "counts" in record else None
     )
-    potential = np.empty(0, np.int32)
-    for t in range(steps):
-        spikes, values = _spikes_of(x[t], layers[0])
+    together = min(_TOGETHER, _LOOKED_AT) if looked_at else _TOGETHER
+    for start in range(0, steps, together):
+        now = slice(start, start + together)
+        spikes = Spikes.of(x[now], layers[0].graded or layers[0].synapses is None)
         if activity:
-            activity.see_input(t, spikes)
+            activity.see_input(start, places(spikes.bits, layers[0].source))
         for layer, population in zip(layers, populations, strict=True):
-            if t % interval == 0:
-                population.rest()
-            spikes, values = population.step(spikes, values), None
-            events[layer.name][t] = population.events
-            counts[layer.name][t] = len(spikes)
-            overflows[layer.name][t] = population.overflows
+            spikes = population.play(spikes, rests[now])
+            events[layer.name][now] = population.events
+            counts[layer.name][now] = spikes.counts
+            overflows[layer.name][now] = population.overflows
             if activity:
-                activity.see_layer(t, layer.name, spikes, population.potential)
+                activity.see_layer(start, layer.name, places(spikes.bits, layer.shape), population.held)
             if layer.name in sent:
-                channels = layer.shape[0] if len(layer.shape) == 3 else layer.neurons
-                sent[layer.name][t].reshape(channels, -1)[spikes % channels, spikes // channels] = True
-            potential = population.potential
-            if hardware_refractory:  # what is read out; the next step still integrates from zero
-                potential = potential.copy()
-                potential[spikes] = _REFRACTORY
+                sent[layer.name][now] = unpack(spikes.bits, layer.shape)
             if layer.name in held:
-                held[layer.name][t] = _chw(potential, layer.shape)
+                held[layer.name][now] = channels_first(population.held, layer.shape)
+                if hardware_refractory:
+                    held[layer.name][now][unpack(spikes.bits, layer.shape)] = _REFRACTORY
+    potential = np.ascontiguousarray(channels_first(population.potential[None], layer.shape)[0])
+    if hardware_refractory:  # what is read out; a next step would still integrate from zero
+        potential[unpack(spikes.bits[-1:], layer.shape)[0]] = _REFRACTORY
     return Trace(
         backend="integer",
-        potential=np.ascontiguousarray(_chw(potential, layers[-1].shape)),
+        potential=potential,
         spikes=sent,
         v=held,
         spike_counts=counts,
         events=events,
-        updates={layer.name: layer.neurons * steps for layer in layers},
+        updates={layer.name: layer.size * steps for layer in layers},
         overflow_counts=overflows,
         inputs=activity.inputs if activity else _NO_COUNTS,
         active_counts=activity.active if activity else {},
         effective=activity.effective if activity else {},
     )
-
-
-def _spikes_of(frame: np.ndarray, layer: PreparedLayer) -> tuple[np.ndarray, np.ndarray | None]:
-    """Flat HWC indices of a frame's non-zero elements, and their values if the layer is graded."""
-    # Stacking takes an eighth of the time of a transposed copy.
-    flat = (np.stack(list(frame), axis=-1) if frame.ndim == 3 else frame).ravel()
-    spikes = np.flatnonzero(flat != 0).astype(np.int32)
-    return spikes, flat[spikes].astype(layer.sums) if layer.graded else None
-
-
-def _chw(flat: np.ndarray, shape: Shape) -> np.ndarray:
-    """Flat HWC activity as (C,H,W), or (N,) as it is."""
-    return flat if len(shape) == 1 else flat.reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1)

@@ -9,9 +9,12 @@ import numpy as np
 from hybridnet.errors import GraphError
 from hybridnet.spiking import ACCUMULATION_LIMIT, DECAY_UNITY, POTENTIAL_UNITS, Layer, Shape, SpikingGraph
 from simulators.activity import effective_fan_out
+from simulators.bits import rows_of
+from simulators.convolve import Convolution
 from simulators.delays import delays_inputs
-from simulators.neurons import BLOCK
-from simulators.scatter import LANES
+from simulators.neurons import Neurons
+from simulators.scatter import Synapses
+from simulators.vectors import LANES
 
 _REACH_LIMIT = 2**57  # a * 64 must fit the 64 bits that count wraps
 _NEVER = 2**31 - 1  # a threshold above every potential
@@ -19,78 +22,40 @@ _LINE = 64  # bytes of a line of cache
 
 
 @dataclass(frozen=True, eq=False)
-class Synapses:
-    """Weights and what they reach, as `scatter_spikes` reads them; arrays and pairs are those it names."""
-
-    weight: np.ndarray
-    source: tuple[int, int, int]
-    outputs: tuple[int, int]
-    rows: np.ndarray
-    row_steps: tuple[int, int]
-    columns: np.ndarray
-    column_steps: tuple[int, int]
-
-    @property
-    def inputs(self) -> int:
-        return len(self.rows) * self.source[0] * self.source[1]
-
-    @property
-    def runs(self) -> int:
-        """The most runs that the spikes of one input row can have."""
-        return int(self.columns[:, 2].sum()) * self.source[1]
-
-
-@dataclass(frozen=True, eq=False)
-class Convolution:
-    """A conv as `convolve` reads it, in the names of its arguments, but for the size and corner of the frame."""
-
-    pitch: tuple[int, int]
-    groups: tuple[int, int, int]
-    weight: np.ndarray
-    taps: tuple[int, int]
-    dilation: tuple[int, int]
-    stride: tuple[int, int]
-    width: int
-    size: int
-    corner: int
-
-
-@dataclass(frozen=True, eq=False)
 class PreparedLayer:
-    """One layer as the engine plays it; constants are those of `update_neurons`."""
+    """One layer as the engine plays it."""
 
     layer: Layer
     inputs: tuple[Shape, Shape]  # of its input: as the layer takes it, and before it was flattened
     shape: Shape
-    row: int  # neurons of one output row
     sums: type  # dtype of the accumulator, wide enough for any sum
     graded: bool  # its input carries values, not only spikes
-    narrow: bool  # a wraps at 24 bits
     wraps: bool  # u may wrap or is kept between steps
     synapses: Synapses | None  # none of an input layer, whose input is its neurons' bias
     convolution: Convolution | None  # a conv's, unless its sums take 64 bits
     delay: np.ndarray | None
     delays_inputs: bool  # its delay is one per input, not one per neuron
-    keep_u: int
-    keep_v: int
-    bias: np.ndarray
-    threshold: int
-    subtract: bool
+    neurons: Neurons
 
     @property
     def name(self) -> str:
         return self.layer.name
 
     @property
-    def neurons(self) -> int:
+    def source(self) -> Shape:
+        """Its input before it was flattened."""
+        return self.inputs[1]
+
+    @property
+    def size(self) -> int:
+        """How many neurons it has."""
         return int(np.prod(self.shape))
 
     @cached_property
     def effective_fan_out(self) -> np.ndarray:
         """Synapses of a weight other than zero behind every input, int64 (inputs,), in the order of its activity."""
-        taken, source = self.inputs
-        fan_out = effective_fan_out(self.layer, taken, self.shape).ravel()
-        return _hwc(fan_out[:, None], source).ravel()
+        fan_out = effective_fan_out(self.layer, self.inputs[0], self.shape).ravel()
+        return _hwc(fan_out[:, None], self.source).ravel()
 
 
 def aligned(size: int, dtype: type) -> np.ndarray:
@@ -133,20 +98,21 @@ def _prepare_layer(
         layer=layer,
         inputs=(input_shape, source),
         shape=shape,
-        row=shape[0] * shape[2] if layer.kind == "conv" else int(np.prod(shape)),
         sums=np.int32 if reach < 2**31 else np.int64,
         graded=graded,
-        narrow=layer.kind == "conv",
         wraps=layer.kind != "input" and (reach >= ACCUMULATION_LIMIT or layer.decay_u < DECAY_UNITY),
         synapses=synapses,
         convolution=convolution,
         delay=_delay(layer, source),
         delays_inputs=delays_inputs(layer),
-        keep_u=DECAY_UNITY - layer.decay_u,
-        keep_v=DECAY_UNITY - layer.decay_v,
-        bias=_bias_block(layer),
-        threshold=_NEVER if layer.threshold is None else layer.threshold * POTENTIAL_UNITS,
-        subtract=layer.reset == "subtract",
+        neurons=Neurons(
+            keep_u=DECAY_UNITY - layer.decay_u,
+            narrow=layer.kind == "conv",
+            keep_v=DECAY_UNITY - layer.decay_v,
+            bias=_bias_row(layer, shape),
+            threshold=_NEVER if layer.threshold is None else layer.threshold * POTENTIAL_UNITS,
+            subtract=layer.reset == "subtract",
+        ),
     )
 
 
@@ -171,13 +137,14 @@ def _weight(array: np.ndarray) -> np.ndarray:
 
 
 def _dense_synapses(layer: Layer, source: Shape) -> Synapses:
-    """Every input is a channel of one position, and reaches one run: all outputs."""
-    outputs, inputs = layer.weight.shape
+    """Every input of a row is a channel of one position, and reaches one run: all outputs."""
+    outputs = len(layer.weight)
+    rows, row = rows_of(source)
     return Synapses(
         weight=_weight(_hwc(layer.weight.T, source)),
-        source=(1, inputs, inputs),
+        source=(row, row, outputs),
         outputs=(outputs, outputs),
-        rows=np.array([[0, 0, 1]]),
+        rows=np.array([[y * row * outputs, 0, 1] for y in range(rows)]),
         row_steps=(0, 1),
         columns=np.array([[0, 0, 1, outputs]]),
         column_steps=(0, 0),
@@ -199,7 +166,7 @@ def _conv_synapses(layer: Layer, input_shape: Shape, shape: Shape) -> Synapses:
         runs, lengths = counts, np.full_like(counts, fan_out)
     return Synapses(
         weight=_weight(grouped[..., ::-1, ::-1].transpose(0, 2, 3, 4, 1)),
-        source=(input_shape[2], input_shape[0], fan_in),
+        source=(input_shape[0], fan_in, fan_out * layer.weight.shape[2] * width),
         outputs=(shape[2] * outputs, fan_out),
         rows=rows,
         row_steps=row_steps,
@@ -214,7 +181,7 @@ def _convolution(layer: Layer, input_shape: Shape, shape: Shape) -> Convolution:
     parts = -(-fan_out // LANES)
     weight = np.zeros((layer.groups, parts * LANES, fan_in, *taps), np.int32)
     weight[:, :fan_out] = layer.weight.reshape(layer.groups, fan_out, fan_in, *taps)
-    channels, height, width = input_shape
+    channels, _, width = input_shape
     row = (width + 2 * layer.padding[1]) * channels
     return Convolution(
         pitch=(row, channels),
@@ -224,7 +191,6 @@ def _convolution(layer: Layer, input_shape: Shape, shape: Shape) -> Convolution:
         dilation=layer.dilation,
         stride=layer.stride,
         width=shape[2],
-        size=(height + 2 * layer.padding[0]) * row,
         corner=layer.padding[0] * row + layer.padding[1] * channels,
     )
 
@@ -245,7 +211,7 @@ def _reached(layer: Layer, axis: int, size: int, outputs: int) -> tuple[np.ndarr
     return reached, (stride // common, dilation // common)
 
 
-def _bias_block(layer: Layer) -> np.ndarray:
-    """bias * 64 of one block of neurons: whole repetitions of the channels, near BLOCK long."""
+def _bias_row(layer: Layer, shape: Shape) -> np.ndarray:
+    """bias * 64 of one row of neurons."""
     bias = np.zeros(1, np.int32) if layer.bias is None or layer.kind == "input" else layer.bias
-    return np.tile(bias * np.int32(POTENTIAL_UNITS), max(1, BLOCK // len(bias)))
+    return np.resize(bias * np.int32(POTENTIAL_UNITS), rows_of(shape)[1])

@@ -1,63 +1,131 @@
-"""The neurons of one layer during a run: what they hold, and one step of theirs, band by band of output rows."""
+"""The neurons of one layer during a run: what they hold, and what reaches them, in time or late."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.afferents import Afferents
+from hybridnet.spiking import Shape
+from simulators.bits import empty_bits, flat, pack, rows_of
+from simulators.delays import DelayLine
 from simulators.layout import PreparedLayer, aligned
-from simulators.neurons import GROUP, integrate_current, update_neurons
+from simulators.play import add_up, play
+from simulators.scatter import TOGETHER, feeds
+from simulators.vectors import LANES
 
-_BAND = 2**18  # neurons of a band, near enough: their accumulators fit a second-level cache
+# Share of a conv's inputs that spike, from which on it is faster to convolve them all: as measured for 16 -> 16
+# channels by tests/benchmarks/bench_engine.py. The sums and the events are the same on both paths.
+CROSSOVER = 0.2
+_NO_FEEDS = np.empty((0, 4), np.int64)
+_BAND = 2**15  # neurons of a band, near enough: what they accumulate and hold fits a second-level cache
+
+
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """What is sent in T steps.
+
+    bits     uint64 (T,H,words), see `simulators.bits`
+    values   int32 (T, n and more), flat HWC: what each spike carries; (T,0) if every spike carries 1
+    counts   int64 (T,): how many they are
+    """
+
+    bits: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, frames: np.ndarray, graded: bool) -> "Spikes":
+        """The elements of frames, (T,C,H,W) or (T,N), that are not zero; 1 each if not graded."""
+        maps = frames.reshape(*frames.shape, 1, 1) if frames.ndim == 2 else frames
+        bits, counts = empty_bits(len(frames), frames.shape[1:]), np.empty(len(frames), np.int64)
+        values = np.empty((len(frames), frames[0].size + LANES), np.int32)
+        pack(np.ascontiguousarray(maps, np.int32), bits.view(np.uint16), values, counts)
+        return cls(bits, values if graded else _nothing(len(frames)), counts)
 
 
 class Population:
     """Everything is allocated once and changed in place by the kernels.
 
     potential  int32 (neurons,): v, flat HWC
-    events     synaptic events of the last step
-    overflows  wraps of u and clips of v in the last step
+    held       int32 (T,neurons): v after each of the last steps played; (T,0) unless it is recorded
+    events, overflows   int64 (T,): synaptic events, and wraps of u and clips of v, of the last steps played
     """
 
-    def __init__(self, layer: PreparedLayer) -> None:
-        self._layer = layer
-        self._afferents = Afferents(layer)
-        rows = layer.neurons // layer.row
-        height = rows if self._afferents.whole else max(1, min(rows, _BAND // layer.row))
-        self._bands = [(first, min(first + height, rows)) for first in range(0, rows, height)]
-        self._accumulator = aligned(height * layer.row, layer.sums)
-        self._spikes = np.empty(height * layer.row + GROUP, np.int32)
-        self._current = np.zeros(layer.neurons, np.int32) if layer.wraps else None
-        self.potential = np.zeros(layer.neurons, np.int32)
-        self.events = self.overflows = 0
+    def __init__(self, layer: PreparedLayer, recorded: bool) -> None:
+        self._layer, self._recorded = layer, recorded
+        rows, row = rows_of(layer.shape)
+        self._height = max(1, min(rows, _BAND // row))
+        tops = range(0, rows, self._height)
+        fed = [feeds(layer.synapses, (top, top + self._height)) if layer.synapses else _NO_FEEDS for top in tops]
+        self._feeds, ends = np.concatenate(fed), np.cumsum([len(part) for part in fed])
+        self._bands = np.array(
+            [
+                (top, min(top + self._height, rows), end - len(part), end)
+                for top, part, end in zip(tops, fed, ends, strict=True)
+            ]
+        )
+        self._accumulator = aligned(self._height * row, layer.sums)
+        self._places = np.empty(rows_of(layer.source)[1] + TOGETHER, np.uint32)
+        self._frame = np.empty(0, np.int32)  # of the dense path, made when that is first taken
+        self._current = np.empty(layer.size, np.int32) if layer.wraps else None
+        self._line = None if layer.delay is None else DelayLine(layer.delay, layer.sums)
+        self._arrivals = None if layer.delay is None else DelayLine(layer.delay, np.int64)
+        self.potential = np.empty(layer.size, np.int32)
+        self.held = self.events = self.overflows = np.empty(0, np.int64)
 
-    def rest(self) -> None:
-        """Back to where the run began."""
-        self._afferents.rest()
-        self.potential[:] = 0
-        if self._current is not None:
-            self._current[:] = 0
-
-    def step(self, spikes: np.ndarray, values: np.ndarray | None) -> np.ndarray:
-        """Take the input's spikes, each with its value or 1; gives those sent: flat HWC indices, int32, ascending."""
-        self.overflows = 0
-        self._afferents.arrive(spikes, values)
-        sent = []
-        for band in self._bands:
-            self._afferents.add(band, self._accumulator)
-            sent.append(self._update(slice(band[0] * self._layer.row, band[1] * self._layer.row)))
-        self.events = self._afferents.events
-        return np.concatenate(sent)
-
-    def _update(self, neurons: slice) -> np.ndarray:
-        """One step of these neurons, and the flat HWC indices of those that fired."""
-        layer = self._layer
-        accumulator = self._accumulator[: neurons.stop - neurons.start]
-        current, shift = accumulator, 6
-        if self._current is not None:
-            current, shift = self._current[neurons], 0
-            self.overflows += integrate_current(accumulator, current, layer.keep_u, layer.narrow)
-        count, clipped = update_neurons(
-            current, shift, self.potential[neurons], layer.keep_v, layer.bias,
-            layer.threshold, layer.subtract, neurons.start, self._spikes,
+    def play(self, spikes: Spikes, rests: np.ndarray) -> Spikes:
+        """Take the input's spikes of T steps, give those sent; at rest before every step where `rests`, bool (T,)."""
+        layer, steps = self._layer, len(rests)
+        synapses, convolution, counts = layer.synapses, None, np.zeros((steps, 3), np.int64)
+        if layer.delays_inputs:
+            spikes = self._late_inputs(spikes, rests)
+        elif self._line is not None and synapses is not None:
+            spikes, counts[:, 0] = self._late_sums(spikes, rests)
+            synapses = None
+        dense = spikes.counts > CROSSOVER * np.prod(layer.source)
+        if layer.convolution is not None and dense.any():
+            convolution = layer.convolution
+            if not self._frame.size:
+                self._frame = np.empty(convolution.frame_size(self._height), np.int32)
+        sent = empty_bits(steps, layer.shape)
+        self.held = np.empty((steps, layer.size), np.int32) if self._recorded else _nothing(steps)
+        play(
+            spikes.bits, spikes.values, synapses, convolution, layer.neurons, dense, rests, self._bands,
+            self._feeds, self._accumulator, self._places, self._frame, self._current, self.potential,
+            sent.view(np.uint16), self.held, counts,
         )  # fmt: skip
-        self.overflows += clipped
-        return self._spikes[:count].copy()
+        self.events, self.overflows = counts[:, 0], counts[:, 2]
+        return Spikes(sent, _nothing(steps), counts[:, 1])
+
+    def _late_inputs(self, spikes: Spikes, rests: np.ndarray) -> Spikes:
+        """What arrives at each step of inputs with delays of their own."""
+        assert self._line is not None
+        layer, inputs = self._layer, int(np.prod(self._layer.source))
+        shape: Shape = layer.source
+        sent = spikes.values[:, :inputs] if layer.graded else flat(spikes.bits, shape)
+        late: np.ndarray = np.empty((len(rests), inputs), np.int32)
+        for t, rest in enumerate(rests):
+            if rest:
+                self._line.clear()
+            late[t] = self._line.pass_on(sent[t])
+        maps = late if len(shape) == 1 else late.reshape(-1, *shape[1:], shape[0]).transpose(0, 3, 1, 2)
+        return Spikes.of(maps, layer.graded)
+
+    def _late_sums(self, spikes: Spikes, rests: np.ndarray) -> tuple[Spikes, np.ndarray]:
+        """What arrives at each step at neurons with delays of their own, and the synaptic events by which it does."""
+        assert self._line is not None
+        assert self._arrivals is not None
+        size, events = self._layer.size, np.empty(len(rests), np.int64)
+        sums: np.ndarray = np.zeros((len(rests), size + LANES), self._layer.sums)
+        add_up(spikes.bits, spikes.values, self._layer.synapses, self._feeds, sums, self._places)
+        for t, rest in enumerate(rests):
+            if rest:
+                self._line.clear()
+                self._arrivals.clear()
+            sums[t, :size] = self._line.pass_on(sums[t, :size])
+            events[t] = self._arrivals.pass_on(np.full(size, spikes.counts[t])).sum()
+        return Spikes(spikes.bits, sums, spikes.counts), events
+
+
+def _nothing(steps: int) -> np.ndarray:
+    """No values."""
+    return np.empty((steps, 0), np.int32)

@@ -1,130 +1,194 @@
 """The event path: the weights that each spike reaches, added to a band of accumulators (numba, nogil).
 
-Activity is flat in HWC order, so the output channels that one input reaches lie side by side, and with stride and
-dilation 1 those of a whole kernel row do. They are added LANES at a time, as LLVM's vectors, on any processor.
+Activity is in HWC order, so the output channels that one input reaches lie side by side, and with stride and dilation 1
+those of a whole kernel row do. Spikes of one position reach the same accumulators: up to three are added at once where
+what they reach is a vector a kernel column, in three columns.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
+from simulators.bits import find
+from simulators.vectors import LANES, splat, vector_at
 
-LANES = 16  # int32 in one line of cache; accumulators and weights are readable this far past their end
-
-
-def vector_at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """LLVM pointer to LANES elements of a one-dimensional numba array."""
-    data = context.make_array(kind)(context, builder, array).data
-    lanes = ir.VectorType(context.get_data_type(kind.dtype), LANES)
-    return builder.bitcast(builder.gep(data, [index]), lanes.as_pointer())
+KERNEL = 3 * LANES  # elements of a run that is added without a loop: 3 columns of LANES channels
+TOGETHER = 3  # spikes that are added at once; scratch for spikes holds as many more
 
 
-def splat(builder: Any, value: Any) -> Any:
-    """LLVM vector of LANES times one value."""
-    empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
-    first = builder.insert_element(empty, value, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+class Synapses(NamedTuple):
+    """Weights and what they reach; a named tuple, which numba takes whole.
+
+    weight         int32, flat: of every input channel what it reaches, the kernel's rows and columns reversed, and
+                   LANES more
+    source         (channels, channels of one group, elements of `weight` from one channel to the next)
+    outputs        (elements of an output row, channels of one group)
+    rows           int64 (H, 3): of every input row the offset of the first kernel row it feeds, the output row that
+                   this reaches, and how many it feeds; the next ones lie `row_steps` on
+    row_steps      (offset, output row)
+    columns        int64 (W, 4): of every input column the offset of the first run of weights, the offset in an output
+                   row that it reaches, the number of runs and their length; the next ones lie `column_steps` on
+    column_steps   (offset, offset in an output row)
+    """
+
+    weight: np.ndarray
+    source: tuple[int, int, int]
+    outputs: tuple[int, int]
+    rows: np.ndarray
+    row_steps: tuple[int, int]
+    columns: np.ndarray
+    column_steps: tuple[int, int]
+
+
+def _add_vectors(context: Any, builder: Any, kinds: Any, target: Any, source: Any, starts: list[Any], to: Any) -> Any:
+    """The vector of `target` at `to`, its pointer, and the sum of those of `source` at `starts`, as wide."""
+    reached = vector_at(context, builder, kinds[0], target, to)
+    held = builder.load(reached, align=4)
+    total = held.type(None)
+    for start in starts:
+        added = builder.load(vector_at(context, builder, kinds[1], source, start), align=4)
+        total = builder.add(total, added if added.type == total.type else builder.sext(added, total.type))
+    return held, reached, total
+
+
+def _kernel_adder(count: int, scaled: bool) -> Any:
+    @intrinsic
+    def add(typing: Any, target: Any, source: Any, into: Any, begins: Any, left: Any, steps: Any, factor: Any) -> Any:
+        """For each of `left` rows: target[into:into + n] += factor * the sum of source[begin:begin + n] over `begins`.
+
+        n is KERNEL, there are `count` begins, and what is not `scaled` is added as it is. Both go on by `steps`.
+        """
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            target, source, into, begins, left, steps, factor = arguments
+            whole = ir.IntType(64)
+            firsts = cgutils.unpack_tuple(builder, begins, count)
+            source_step, target_step = cgutils.unpack_tuple(builder, steps, 2)
+            with cgutils.for_range(builder, left) as loop:
+                on = builder.mul(loop.index, source_step)
+                to = builder.add(into, builder.mul(loop.index, target_step))
+                for ahead in range(0, KERNEL, LANES):
+                    starts = [builder.add(builder.add(first, on), whole(ahead)) for first in firsts]
+                    there = builder.add(to, whole(ahead))
+                    held, reached, total = _add_vectors(context, builder, signature.args, target, source, starts, there)
+                    if scaled:
+                        total = builder.mul(total, splat(builder, factor))
+                    builder.store(builder.add(held, total), reached, align=4)
+            return context.get_dummy_value()
+
+        whole, pair = types.uint64, types.UniTuple(types.uint64, 2)
+        places = types.UniTuple(whole, count)
+        return types.void(target, source, whole, places, whole, pair, target.dtype), build
+
+    return add
+
+
+_add_one_scaled, _add_one = _kernel_adder(1, True), _kernel_adder(1, False)
+_add_two, _add_three = _kernel_adder(2, False), _kernel_adder(3, False)
 
 
 @intrinsic
-def _add_lanes(typing: Any, target: Any, into: Any, source: Any, begin: Any, value: Any, length: Any) -> Any:
-    """target[into:into + n] += value * source[begin:begin + n], n the lesser of LANES and length."""
+def _add_lanes(typing: Any, target: Any, source: Any, into: Any, begin: Any, factor: Any, length: Any) -> Any:
+    """target[into:into + n] += factor * source[begin:begin + n], n the lesser of LANES and length."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds = signature.args
-        reached = vector_at(context, builder, kinds[0], *arguments[0:2])
-        weights = builder.load(vector_at(context, builder, kinds[2], *arguments[2:4]), align=4)
-        factor = splat(builder, arguments[4])
-        if weights.type != factor.type:
-            weights = builder.sext(weights, factor.type)
+        target, source, into, begin, factor, length = arguments
+        held, reached, total = _add_vectors(context, builder, signature.args, target, source, [begin], into)
         numbers = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(LANES)))
-        inside = builder.icmp_unsigned("<", numbers, splat(builder, builder.trunc(arguments[5], ir.IntType(32))))
-        added = builder.select(inside, builder.mul(weights, factor), factor.type(None))
-        builder.store(builder.add(builder.load(reached, align=4), added), reached, align=4)
+        inside = builder.icmp_unsigned("<", numbers, splat(builder, builder.trunc(length, ir.IntType(32))))
+        added = builder.select(inside, builder.mul(total, splat(builder, factor)), total.type(None))
+        builder.store(builder.add(held, added), reached, align=4)
         return context.get_dummy_value()
 
-    return types.void(target, types.uint64, source, types.uint64, target.dtype, types.uint64), build
+    whole = types.uint64
+    return types.void(target, source, whole, whole, target.dtype, whole), build
 
 
 @njit(nogil=True)
 def scatter_spikes(
-    spikes: np.ndarray,
+    bits: np.ndarray,
     values: np.ndarray,
-    starts: np.ndarray,
-    source: tuple[int, int, int],
-    outputs: tuple[int, int],
-    weight: np.ndarray,
-    rows: np.ndarray,
-    row_steps: tuple[int, int],
-    columns: np.ndarray,
-    column_steps: tuple[int, int],
-    band: tuple[int, int],
+    synapses: Synapses,
+    feeds: np.ndarray,
     accumulator: np.ndarray,
-    reached: np.ndarray,
+    places: np.ndarray,
 ) -> int:
     """Add what every spike delivers to a band of output rows; returns the number of synaptic events in it.
 
-    spikes         int32 (n,): flat HWC indices of the inputs that spiked, ascending
-    values         what each spike carries, in the accumulator's dtype; empty if every spike carries 1
-    starts         int64 (H + 1,): where the spikes of each input row begin in `spikes`
-    source         (width, channels, channels of one group) of the input
-    outputs        (size of an output row, channels of one group) in elements
-    weight         int32, flat (Cin, kh, kw, Cout/groups), the kernel's rows and columns reversed
-    rows           int64 (H, 3): of every input row the offset of the first kernel row it feeds, the output row that
-                   this reaches, and how many it feeds; the next ones lie `row_steps` on
-    columns        int64 (W, 4): of every input column the offset of the first run of weights, the offset in an output
-                   row that it reaches, the number of runs and their length; the next ones lie `column_steps` on
-    band           output rows from the first to below the second
+    bits           uint64 (H, words): the inputs that spiked, see `simulators.bits`
+    values         int32 (H * W * C,): what each input carries; empty if every spike carries 1
+    feeds          int64 (n, 4): every input row that feeds the band, see `feeds`
     accumulator    int32 or int64: the band's rows, flat (rows,W,Cout), and LANES more; changed in place
-    reached        uint64 (k, 4): scratch for the runs of one input row
+    places         uint32: scratch for the spikes of one input row, and TOGETHER more
     """
-    events = uint64(0)
-    one, lanes = uint64(1), uint64(LANES)
-    graded = values.size > 0
-    value = accumulator.dtype.type(1)
-    width, channels, fan_in = source
-    row_size, fan_out = outputs
-    span = uint64(weight.size - LANES) // uint64(channels)
-    for y in range(len(rows)):
-        row_source, row, left = rows[y]
-        while left > 0 and row < band[0]:
-            row, row_source, left = row + row_steps[1], row_source + row_steps[0], left - 1
-        past = row + left * row_steps[1] - row_steps[1]
-        while left > 0 and past >= band[1]:
-            past, left = past - row_steps[1], left - 1
-        if left == 0 or starts[y] == starts[y + 1]:
-            continue
-        found, synapses = uint64(0), uint64(0)
-        for e in range(starts[y], starts[y + 1]):
-            local = uint32(spikes[uint64(e)] - y * width * channels)
-            x = uint64(uint32(local // uint32(channels)))  # of 32 bits, which processors divide faster
-            channel = uint64(local) - x * uint64(channels)
-            begin = channel * span + uint64(columns[x, 0])
-            into = uint64(columns[x, 1])
-            if fan_in < channels:
-                into += channel // uint64(fan_in) * uint64(fan_out)
+    events, one, lanes = uint64(0), uint64(1), uint64(LANES)
+    weight, columns = synapses.weight, synapses.columns
+    channels, fan_in, span = synapses.source
+    groups, width, step = channels // fan_in, columns.shape[0], uint64(span)
+    row_steps = uint64(synapses.row_steps[0]), uint64(synapses.row_steps[1] * synapses.outputs[0])
+    column_steps = uint64(synapses.column_steps[0]), uint64(synapses.column_steps[1])
+    graded, value = values.size > 0, accumulator.dtype.type(1)
+    for f in range(feeds.shape[0]):
+        first = uint64(feeds[f, 0] * width * channels)
+        offset, target, left = uint64(feeds[f, 1]), uint64(feeds[f, 2]), uint64(feeds[f, 3])
+        count = uint64(find(bits[feeds[f, 0]], places))
+        for k in range(TOGETHER):
+            places[count + uint64(k)] = uint32(0xFFFFFFFF)
+        synaptic, e = uint64(0), uint64(0)
+        while e < count:
+            local = places[e]
+            site = uint32(local // uint32(fan_in))  # of 32 bits, which processors divide faster
+            x, into = uint64(site), target
+            if groups > 1:
+                x = uint64(site // uint32(groups))
+                into += (uint64(site) - x * uint64(groups)) * uint64(synapses.outputs[1])
+            into += uint64(columns[x, 1])
             runs, length = uint64(columns[x, 2]), uint64(columns[x, 3])
-            for _ in range(runs):
-                reached[found, 0], reached[found, 1] = begin, into
-                reached[found, 2], reached[found, 3] = length, uint64(e)
-                found += one
-                begin, into = begin + uint64(column_steps[0]), into + uint64(column_steps[1])
-            synapses += runs * length
-        events += uint64(left) * synapses
-        offset, target = uint64(row_source), uint64((row - band[0]) * row_size)
-        for _ in range(left):
-            for run in range(found):
-                begin, into = reached[uint64(run), 0] + offset, reached[uint64(run), 1] + target
-                length = reached[uint64(run), 2]
+            a = uint64(columns[x, 0]) + offset + (uint64(local) - x * uint64(channels)) * step
+            if graded:
+                value = accumulator.dtype.type(values[first + uint64(local)])
+            if runs == one and length == uint64(KERNEL):
+                past = uint32((site + uint32(1)) * uint32(fan_in))
+                second, third = places[e + one], places[e + uint64(2)]
+                b, c = a + uint64(second - local) * step, a + uint64(third - local) * step
                 if graded:
-                    value = values[reached[uint64(run), 3]]
-                while length > lanes:
-                    _add_lanes(accumulator, into, weight, begin, value, lanes)  # type: ignore[call-arg]
-                    begin, into, length = begin + lanes, into + lanes, length - lanes
-                _add_lanes(accumulator, into, weight, begin, value, length)  # type: ignore[call-arg]
-            offset, target = offset + uint64(row_steps[0]), target + uint64(row_steps[1] * row_size)
+                    _add_one_scaled(accumulator, weight, into, (a,), left, row_steps, value)
+                elif third < past:
+                    _add_three(accumulator, weight, into, (a, b, c), left, row_steps, value)
+                    synaptic, e = synaptic + length + length, e + uint64(2)
+                elif second < past:
+                    _add_two(accumulator, weight, into, (a, b), left, row_steps, value)
+                    synaptic, e = synaptic + length, e + one
+                else:
+                    _add_one(accumulator, weight, into, (a,), left, row_steps, value)
+            else:
+                for _ in range(left):
+                    begin, to = a, into
+                    for _ in range(runs):
+                        for k in range(uint64(0), length, lanes):
+                            _add_lanes(accumulator, weight, to + k, begin + k, value, length - k)
+                        begin, to = begin + column_steps[0], to + column_steps[1]
+                    a, into = a + row_steps[0], into + row_steps[1]
+            synaptic += runs * length
+            e += one
+        events += left * synaptic
     return int(events)
+
+
+def feeds(synapses: Synapses, band: tuple[int, int]) -> np.ndarray:
+    """The input rows that feed a band of output rows, from the first to below the second.
+
+    int64 (n, 4): row, offset of the first of its kernel rows that reach the band, offset in the band that this
+    reaches, and how many of them there are.
+    """
+    offset, row, left = synapses.rows.T
+    offset_step, step = synapses.row_steps
+    before = np.clip(-((row - band[0]) // step), 0, left)
+    left = np.clip(-((row - band[1]) // step), 0, left) - before
+    target = (row + before * step - band[0]) * synapses.outputs[0]
+    return np.stack([np.arange(len(row)), offset + before * offset_step, target, left], axis=1)[left > 0]

@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from hybridnet.spiking import Layer, SpikingGraph
-from simulators import afferents, open_simulator, save_net, simulate
+from simulators import open_simulator, population, save_net, simulate
 
 STEPS, SIZE, ROUNDS = 11, 224, 7
 DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5)
@@ -122,14 +122,14 @@ def in_proportion(console: Console) -> None:
     rng = np.random.default_rng(3)
     layer = Layer("only", "conv", 2 * rng.integers(-40, 41, (16, 16, 3, 3)), padding=(1, 1), decay_v=400)
     graph = SpikingGraph((layer,), (16, SIZE, SIZE), 1, STEPS)
-    usual = afferents.CROSSOVER
+    usual = population.CROSSOVER
     table = Table("inputs that spike", "events per step", "event path, ms", "dense path, ms", "chosen, ms")
     events, by_events, by_all = [], [], []
     for density in DENSITIES:
         x = rng.random((STEPS, *graph.input_shape)) < density
 
         def by(crossover: float, x: np.ndarray = x) -> np.ndarray:
-            afferents.CROSSOVER = crossover
+            population.CROSSOVER = crossover
             return simulate(graph, x).events["only"]
 
         seconds = least({"events": lambda by=by: by(2), "all": lambda by=by: by(-1), "chosen": lambda by=by: by(usual)})

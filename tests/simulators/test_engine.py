@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from hybridnet.errors import GraphError
 from hybridnet.spiking import Layer, SpikingGraph
-from simulators import afferents, population, simulate
-from simulators.convolve import convolve
+from simulators import engine, population, simulate
 
 EVERYTHING = ("spikes", "v")
 
@@ -44,7 +43,7 @@ def test_every_spike_potential_event_and_overflow_is_the_reference_s(data, cases
 
 @pytest.mark.parametrize("crossover", [0, 1], ids=["dense path", "event path"])
 def test_both_paths_give_the_reference(crossover, cases, reference, monkeypatch):
-    monkeypatch.setattr(afferents, "CROSSOVER", crossover)
+    monkeypatch.setattr(population, "CROSSOVER", crossover)
 
     @settings(max_examples=80, deadline=None)
     @given(case=cases(bits=12, conv_limit=1500))
@@ -62,7 +61,8 @@ def test_both_paths_give_the_reference(crossover, cases, reference, monkeypatch)
 def test_the_path_changes_with_the_spikes_and_no_bit_does(outputs, reference, monkeypatch):
     rng = np.random.default_rng(3)
     taken = []
-    monkeypatch.setattr(afferents, "convolve", lambda *given: taken.append(given) or convolve(*given))
+    play = population.play
+    monkeypatch.setattr(population, "play", lambda *given: taken.append(given[3] is not None) or play(*given))
     layer = Layer("only", "conv", rng.integers(-40, 41, (outputs, 3, 3, 2)), padding=(1, 2), stride=(2, 1), bias=None)
     graph = SpikingGraph((layer,), (3, 13, 11), 8, steps=1)
     for density in (0.0, 0.1, 0.19, 0.21, 0.5, 1.0):
@@ -74,11 +74,12 @@ def test_the_path_changes_with_the_spikes_and_no_bit_does(outputs, reference, mo
         trace = simulate(graph, x)
         np.testing.assert_array_equal(trace.potential, expected["v"][0])
         np.testing.assert_array_equal(trace.events["only"], expected["events"])
-        assert bool(taken) == (density > 0.2)
+        assert taken == [density > 0.2]
 
 
-def test_more_than_one_band_of_rows(reference, monkeypatch):
+def test_more_than_one_band_of_rows_and_one_stretch_of_steps(reference, monkeypatch):
     monkeypatch.setattr(population, "_BAND", 100)
+    monkeypatch.setattr(engine, "_TOGETHER", 4)
     rng = np.random.default_rng(4)
     conv = {"padding": (2, 1), "dilation": (2, 1)}
     layers = (
