@@ -10,6 +10,8 @@ import numpy as np
 
 from hybridnet.errors import GraphError
 
+_REMEDIES = {"bias": "round it, as it is added to v times 64 (lava-dl writes the bias of a neuron's norm unrounded)"}
+
 Value = TypeVar("Value", int, float, str, bool)
 
 
@@ -28,7 +30,9 @@ def integer_array(group: h5py.Group, key: str, name: str) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # a NaN becomes some integer, and the comparison finds it
         integers = array.astype(np.int64)
     if not np.array_equal(integers, array):
-        raise GraphError(f"layer {name}: {key} holds values that are not integers; quantise before exporting")
+        first = array[integers != array].flat[0]
+        remedy = _REMEDIES.get(key, "quantise before exporting")
+        raise GraphError(f"layer {name}: {key} holds values that are not integers, as {first:.6g}; {remedy}")
     return integers
 
 

@@ -122,6 +122,10 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         ),
         (put("layer/3/delay", np.array([0, 63, 0])), "layer out: delay 63 is outside 0..62"),
         (put("layer/3/delay", np.array([0, 0.5, 0])), "layer out: delay holds values that are not integers"),
+        (
+            put("layer/3/bias", np.array([0, 0.25, 0])),
+            "layer out: bias holds values that are not integers, as 0.25; round it, as it is added to v times 64",
+        ),
         (put("layer/1/neuron/refDelay", 2), "layer first: refDelay 2 is not supported; export it with refDelay 1"),
         (put("layer/1/neuron/gradedSpike", True), "layer first: gradedSpike 1 is not supported"),
         (put("layer/1/neuron/type", "SDNN"), "layer first: neuron type 'SDNN' is not supported; use CUBA or LOIHI"),
