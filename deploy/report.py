@@ -1,16 +1,18 @@
 """What a report tells of one video, gathered: what the network saw, said, did and cost, and whether it is whole."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bundle import Bundle
+from deploy.decode_energy import measure_decode
 from deploy.health import Checkup, Finding, find_problems
 from deploy.ledger import Ledger, make_ledger, map_streams
 from deploy.recording import SIMULATED
 from deploy.runtime import REGIME, Prediction, Runtime, open_bundle, use_clips
 from deploy.verify import Check, verify_bundle
-from hardware import list_targets, load_target
+from hardware import EnergyRow, list_targets, load_target
 from hybridnet.trace import Trace
 from hybridnet.video import Clip
 
@@ -58,6 +60,9 @@ def gather_report(folder: Path, video: Path, progress: Callable[[str], None]) ->
     prediction = runtime.predict(video, tell=notes.append)
     progress(f"watching {video.name}")
     (clips, traces), _ = use_clips(video, runtime.bundle.manifest.preprocessing, lambda found: _watch(runtime, found))
+    decode = measure_decode(
+        video.name, lambda: use_clips(video, runtime.bundle.manifest.preprocessing, lambda found: deque(found, 0))
+    )
     progress(f"verifying {folder.name}")
     checks = tuple(verify_bundle(folder, backends=VERIFIED_ON))
     checkup = Checkup(runtime.bundle.graphs)
@@ -66,7 +71,7 @@ def gather_report(folder: Path, video: Path, progress: Callable[[str], None]) ->
         runtime=runtime,
         video=video.name,
         prediction=prediction,
-        ledgers=price(prediction, runtime.bundle),
+        ledgers=price(prediction, runtime.bundle, decode),
         clips=clips,
         traces=traces,
         findings=find_problems(checkup.result()),
@@ -75,11 +80,11 @@ def gather_report(folder: Path, video: Path, progress: Callable[[str], None]) ->
     )
 
 
-def price(prediction: Prediction, bundle: Bundle) -> tuple[Ledger, ...]:
-    """A video's ledger under every shipped regime, the default first."""
+def price(prediction: Prediction, bundle: Bundle, decode: EnergyRow | None = None) -> tuple[Ledger, ...]:
+    """A video's ledger under every shipped regime, the default first; `decode` is a measured one's row."""
     names = sorted(list_targets(), key=lambda name: name != REGIME)
     targets = [target for target in map(load_target, names) if target.prices]
-    return tuple(make_ledger(prediction.work, each, map_streams(bundle.graphs, each)) for each in targets)
+    return tuple(make_ledger(prediction.work, each, map_streams(bundle.graphs, each), decode) for each in targets)
 
 
 def _watch(runtime: Runtime, clips: Iterator[Clip]) -> tuple[tuple[Clip, ...], Mapping[str, Trace]]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from deploy.decode_energy import DECODE
 from deploy.views import joules as plain_joules
-from deploy.work import CONVENTIONAL
+from deploy.work import BRIDGE, CHIP, CONVENTIONAL
 from hardware import EnergyReport, EnergyRow
 from hardware.operations import OFF_CHIP, ON_CHIP
+from hybridnet.video import STREAMS
 
 COLOURS = 9  # classes c0 to c8 of the style sheet
 FAMILIES = {  # operations that share a colour
@@ -19,6 +21,7 @@ FAMILIES = {  # operations that share a colour
     **dict.fromkeys(OFF_CHIP, "memory off chip"),
     "time_step": "static power",
 }
+PARTS = (*STREAMS, CONVENTIONAL, BRIDGE, CHIP, DECODE)
 NODES = 6  # of the conventional part that have a bar of their own
 
 
@@ -61,17 +64,17 @@ def micro(words: str) -> str:
 
 def parts_chart(title: str, reports: Mapping[str, EnergyReport]) -> Chart:
     """A bar a report on the scale of the dearest, a segment a part."""
-    parts = [*dict.fromkeys(part for report in reports.values() for part, cost in report.parts.items() if cost)]
     scale = max(report.total for report in reports.values()) or 1.0
     bars = []
     for name, report in reports.items():
         segments = [
-            Segment(100 * cost / scale, parts.index(part), f"{part}: {joules(cost)}, {cost / report.total:.1%}")
+            Segment(100 * cost / scale, _place(PARTS, part), f"{part}: {joules(cost)}, {cost / report.total:.1%}")
             for part, cost in report.parts.items()
             if cost
         ]
         bars.append(Bar(name, tuple(segments), joules(report.total) if report.priced else "no price"))
-    return Chart(title, tuple(bars), {part: i for i, part in enumerate(parts)})
+    parts = dict.fromkeys(part for report in reports.values() for part, cost in report.parts.items() if cost)
+    return Chart(title, tuple(bars), {part: _place(PARTS, part) for part in parts})
 
 
 def layer_charts(report: EnergyReport) -> list[Chart]:
@@ -125,8 +128,12 @@ def _stacked(title: str, groups: Mapping[str, Sequence[EnergyRow]]) -> Chart:
 
 
 def _colour(family: str) -> int:
-    names = list(dict.fromkeys(FAMILIES.values()))
-    return names.index(family) if family in names else COLOURS - 1
+    return _place(tuple(dict.fromkeys(FAMILIES.values())), family)
+
+
+def _place(names: Sequence[str], name: str) -> int:
+    """The colour of a name: its place, so that it is the same in every chart, or the last one."""
+    return names.index(name) if name in names else COLOURS - 1
 
 
 def _words(rows: Sequence[EnergyRow]) -> str:
