@@ -169,7 +169,7 @@ def test_names_from_outside_stay_text(hybridnet: Command, tiny_bundle: Path, cli
         (("{bundle}", "{clip}", "-o", "{bundle}/a.html"), 1, "lies in the input"),
         (("{bundle}", "{clip}", "-o", "no/a.html"), 1, "cannot be written"),
         (("{bundle}", "no", "{clip}"), 1, "no: no such bundle"),
-        (("{bundle}", "."), 1, "not a bundle"),
+        (("{bundle}", "."), 1, "lies in the input"),
         (("{bundle}", "{bundle}", "-o", "{bundle}/a.html"), 1, "lies in the input"),
         (("{bundle}", "-o", "a.html"), 2, "1 path"),
         (("{bundle}", "{bundle}", "{clip}", "{clip}"), 2, "4 paths"),
