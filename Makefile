@@ -10,8 +10,9 @@ PYTHON310 ?= $(shell for each in python3.10 $$HOME/.pyenv/versions/3.10.*/bin/py
   "$$each" -c "" 2>/dev/null && echo "$$each" && break; done)
 
 NEUROBENCH := .neurobench
+SANAFE := .sanafe
 
-.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines pilotnet neurobench ablations stock-lava lint format lava clean
+.PHONY: demo test bench bench-engine bench-lava base sizes benchmark-baselines pilotnet neurobench sanafe ablations stock-lava lint format lava clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -61,6 +62,15 @@ $(NEUROBENCH)/.ready:
 	  { echo "set-up: pip failed; check the network, then run make neurobench again" >&2; exit 1; }
 	@touch $@
 
+# SANA-FE's counts beside ours, in an environment of its own: its licence is the GPL.
+sanafe: $(READY) $(SANAFE)/.ready
+	@$(BIN)/python tests/slow/sanafe_counts.py $(SANAFE)/bin/python
+
+$(SANAFE)/.ready:
+	@$(PYTHON) -m venv $(SANAFE) && $(SANAFE)/bin/python -m pip install --quiet sanafe==2.2.9 || \
+	  { echo "set-up: pip failed; check the network, then run make sanafe again" >&2; exit 1; }
+	@touch $@
+
 # The demo's bundle in the hands of a stock Lava user.
 stock-lava: $(READY) $(STOCK)/.ready
 	@test -d demo/tiny.bundle || { mkdir -p demo && \
@@ -83,7 +93,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(STOCK) $(NEUROBENCH) demo mocap build dist *.egg-info
+	rm -rf $(VENV) $(STOCK) $(NEUROBENCH) $(SANAFE) demo mocap build dist *.egg-info
 
 lava: $(READY)
 

@@ -111,6 +111,9 @@ def export(
     no_fit_check: Annotated[
         bool, typer.Option("--no-fit-check", help="Export layers that do not fit the chip's cores, too.")
     ] = False,
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="FORMAT", help="Write the streams in it as well: sanafe (small models).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Split a checkpoint: its spiking streams as .net files, the rest as ONNX, verified."""
@@ -123,6 +126,7 @@ def export(
             folder,
             target=target,
             fit_check=not no_fit_check,
+            also=also or (),
             progress=lambda stage: bar.update(task, description=stage),
         )
     bundle = read_bundle(folder)
