@@ -1,10 +1,13 @@
 """The packets of chosen GOPs: by a jump where the container's own index can be believed, else by passing over the rest.
 
 Key packets are those of the index either way, and `start` counts by it, with the packets that damage has cost. Packets
-that turn out otherwise than it has them are damaged, and the file is then read in sequence.
+that turn out otherwise than it has them are damaged, and the file is then read in sequence. So it is if an AVI has lost
+a chunk before the end of a chosen GOP: which packets begin one, and so how they are numbered, only FFmpeg then knows.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, groupby, islice, pairwise
 
@@ -13,7 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.probe import REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
+from hybridnet.video.probe import CHUNK_HEADER, REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
 
 
 class _FilePackets(Iterator[av.Packet]):
@@ -90,8 +93,11 @@ def gop_packets(
     index = packet_index(container, stream)
     marks = _read_marks(index)
     if wanted is not None:
-        while remaining and remaining[0] + 1 < len(marks):  # the last GOP's end is not in the index
-            mark = marks[remaining[0]]
+        sound = marks
+        if "avi" in container.format.name and remaining:
+            sound = _keep_sound(source, stream, index, marks, remaining[-1])
+        while remaining and remaining[0] + 1 < len(sound):  # the last GOP's end is not in the index
+            mark = sound[remaining[0]]
             packets = _jump(source, container, stream, index, mark, count)
             if packets is None:
                 break
@@ -162,6 +168,30 @@ def _read_marks(index: Mapping[int, PacketEntry]) -> list[_Mark]:
         _Mark(number, positions[number], entries[number].timestamp, tuple(entry.size for entry in entries[number:end]))
         for number, end in pairwise([*numbers, len(entries)])
     ]
+
+
+def _keep_sound(
+    source: VideoSource,
+    stream: VideoStream,
+    index: Mapping[int, PacketEntry],
+    marks: list[_Mark],
+    last: int,
+) -> list[_Mark]:
+    """The marks before the first chunk that is not where an AVI's index has it; looks up to the end of GOP `last`."""
+    names = [b"%02d%s" % (stream.index, kind) for kind in (b"dc", b"db")]
+    is_path = isinstance(source, str | os.PathLike)
+    with open(source, "rb", buffering=0) if is_path else nullcontext(source) as file:
+        place = file.tell()
+        for number, (position, entry) in enumerate(index.items()):
+            if last + 1 < len(marks) and number > marks[last + 1].number:
+                break
+            file.seek(position - CHUNK_HEADER)
+            head = file.read(CHUNK_HEADER)
+            if head[:4] not in names or int.from_bytes(head[4:], "little") != entry.size:
+                marks = [mark for mark in marks if mark.number < number]
+                break
+        file.seek(place)
+    return marks
 
 
 def _jump(

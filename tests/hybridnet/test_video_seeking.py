@@ -184,6 +184,20 @@ def test_a_lost_key_packet_is_damage_of_the_gop_before(mpeg4_video: Path, tmp_pa
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("number", [12, 24, 36])
+def test_gops_are_numbered_alike_by_jump_and_in_sequence(number: int, mpeg4_video: Path, tmp_path: Path) -> None:
+    path = lose(mpeg4_video, number, tmp_path / "lost.avi")
+    full = list(read_gops(path))
+    assert len(full) == 3  # one of four has lost its beginning
+    for options in ({}, {"positions": [2]}):
+        full = list(read_gops(path, **options))
+        for chosen in ([0], [1], [2], [0, 1], [0, 2], [1, 2]):
+            for gop, index in zip(read_gops(path, gops=chosen, **options), chosen, strict=True):
+                assert_same(gop, full[index])
+    with pytest.raises(VideoError, match="GOP 3 was asked for, but the last one is 2"):
+        list(read_gops(path, gops=[3]))
+
+
 def test_packets_lost_at_the_end_of_a_gop_leave_the_next_whole(mpeg4_video: Path, tmp_path: Path) -> None:
     gops = list(read_gops(lose(mpeg4_video, 11, tmp_path / "lost.avi")))
     assert [(gop.length, gop.corrupt) for gop in gops] == [(11, False), (12, False), (12, False), (4, False)]
