@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
-from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
 from hybridnet.spiking import Shape
-from simulators.vectors import LANES, vector_at
+from simulators.vectors import LANES, intrinsic, vector_at
 
 _WORD = 64
 
@@ -101,12 +100,12 @@ def pack(frames: np.ndarray, bits: np.ndarray, values: np.ndarray, counts: np.nd
                 for x in range(width):
                     into[y * row + x * channels + c] = frames[t, c, y, x]
             for k in range((row + LANES - 1) // LANES):
-                mask = _not_zero(into, uint64(y * row + k * LANES))  # type: ignore[call-arg]
+                mask = _not_zero(into, uint64(y * row + k * LANES))
                 left = row - k * LANES
                 if left < LANES:  # what follows belongs to the next row
                     mask = mask & ((1 << left) - 1)
                 bits[t, y, k] = mask
-                count += population(uint64(mask))  # type: ignore[call-arg]
+                count += population(uint64(mask))
         counts[t] = count
 
 
@@ -117,7 +116,7 @@ def find(words: np.ndarray, places: np.ndarray) -> int:
     for k in range(words.size):
         word, first = uint64(words[k]), uint64(k * 64)
         while word:
-            places[count] = uint32(first + _lowest(word))  # type: ignore[call-arg]
+            places[count] = uint32(first + _lowest(word))
             count += uint64(1)
             word &= word - uint64(1)
     return int(count)

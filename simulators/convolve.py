@@ -10,12 +10,11 @@ import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
 from simulators.bits import find
 from simulators.scatter import Synapses
-from simulators.vectors import LANES, splat, vector_at
+from simulators.vectors import LANES, intrinsic, splat, vector_at
 
 TILE = 4  # 8 spill where a processor has 16 vector registers, and are no faster where it has 32
 

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import int32, types, uint64
-from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
 from hybridnet.spiking import POTENTIAL_LIMIT
 from simulators.bits import population
-from simulators.vectors import LANES, splat, vector_at
+from simulators.vectors import LANES, intrinsic, splat, vector_at
 
 _BLOCK = 1024  # neurons updated at a time, so that every pass over a block finds it in the first-level cache
 
@@ -41,8 +40,8 @@ class Neurons(NamedTuple):
 
 
 @njit(nogil=True, inline="always")
-def _decay(x: np.int32, keep: np.uint32) -> np.int32:
-    """trunc0(x * keep / 4096) of an int32, 0 <= keep <= 4096; split at 12 bits, so that 32 bits hold every product."""
+def _decay(x: Any, keep: Any) -> Any:
+    """trunc0(x * keep / 4096) of int32, 0 <= keep <= 4096; split at 12 bits, so that 32 bits hold every product."""
     low, toward_zero = int32(x & int32(4095)), int32(int32(x >> int32(31)) & int32(4095))
     return int32(int32(int32(x >> int32(12)) * keep) + int32(int32(int32(low * keep) + toward_zero) >> int32(12)))
 
@@ -130,8 +129,8 @@ def update_neurons(
                 continue
             whole = size // LANES
             for k in range(whole):
-                fired[k] = _fire(v, uint64(k * LANES), limit, remainder)  # type: ignore[call-arg]
-                count += population(uint64(fired[k]))  # type: ignore[call-arg]
+                fired[k] = _fire(v, uint64(k * LANES), limit, remainder)
+                count += population(uint64(fired[k]))
             if whole * LANES < size:
                 last = 0
                 for k in range(whole * LANES, size):

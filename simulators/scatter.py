@@ -11,11 +11,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from hybridnet.compiled import njit
 from simulators.bits import find
-from simulators.vectors import LANES, splat, vector_at
+from simulators.vectors import LANES, intrinsic, splat, vector_at
 
 KERNEL = 3 * LANES  # elements of a run that is added without a loop: 3 columns of LANES channels
 TOGETHER = 3  # spikes that are added at once; scratch for spikes holds as many more
