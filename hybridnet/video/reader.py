@@ -168,6 +168,7 @@ class _GopReader:
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
             picture = self._rgb_rows(first)[:, : 3 * first.width].copy()
+            tracer.start(None)  # lets go of the GOP before, whose memory may then be taken again
             try:
                 motion = np.empty((len(places), *shape, 2), tracer.motion_dtype)
                 residual = np.empty((len(places) if request.residual else 0, *shape, 3), np.int16)

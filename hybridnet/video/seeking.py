@@ -179,8 +179,7 @@ def _keep_sound(
 ) -> list[_Mark]:
     """The marks before the first chunk that is not where an AVI's index has it; looks up to the end of GOP `last`."""
     names = [b"%02d%s" % (stream.index, kind) for kind in (b"dc", b"db")]
-    is_path = isinstance(source, str | os.PathLike)
-    with open(source, "rb", buffering=0) if is_path else nullcontext(source) as file:
+    with open(source, "rb", buffering=0) if isinstance(source, str | os.PathLike) else nullcontext(source) as file:
         place = file.tell()
         for number, (position, entry) in enumerate(index.items()):
             if last + 1 < len(marks) and number > marks[last + 1].number:
