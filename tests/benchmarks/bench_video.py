@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -59,6 +60,11 @@ def plain(path: str) -> None:
 @way("I-frame, D and R of all P-frames", "2.0")
 def whole(path: str) -> None:
     exhaust(path)
+
+
+@way("the same, each GOP dropped before the next is read")
+def dropped(path: str) -> None:
+    deque(read_gops(path), maxlen=0)
 
 
 @way("motion only", "1.5")
