@@ -14,6 +14,8 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 
 @cache
 def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
@@ -52,3 +54,9 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return kernel
 
     return compile
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Decorator: what kernels alone call. It is compiled with them, without what Python would call it by."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_WRAPPERS}
+    return numba.njit(**options)(function)

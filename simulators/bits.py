@@ -10,9 +10,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
 
-from hybridnet.compiled import njit
+from hybridnet.compiled import inner
 from hybridnet.spiking import Shape
-from simulators.vectors import LANES, intrinsic, vector_at
+from simulators.vectors import intrinsic
 
 _WORD = 64
 
@@ -26,6 +26,12 @@ def empty_bits(steps: int, shape: Shape) -> np.ndarray:
 def rows_of(shape: Shape) -> tuple[int, int]:
     """How many rows an activity has, and the elements of one."""
     return (1, shape[0]) if len(shape) == 1 else (shape[1], shape[2] * shape[0])
+
+
+def pack(activity: np.ndarray, bits: np.ndarray) -> None:
+    """Fill one step's bits, (H,words), of which none is set, with an activity: bool, flat HWC."""
+    packed = np.packbits(activity.reshape(len(bits), -1), axis=-1, bitorder="little")
+    bits.view(np.uint8)[:, : packed.shape[1]] = packed
 
 
 def unpack(bits: np.ndarray, shape: Shape) -> np.ndarray:
@@ -52,17 +58,6 @@ def channels_first(flat: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 @intrinsic
-def _not_zero(typing: Any, values: Any, at: Any) -> Any:
-    """Which of LANES int32 from `at` on are not zero, as uint16."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        here = builder.load(vector_at(context, builder, signature.args[0], *arguments), align=4)
-        return builder.bitcast(builder.icmp_unsigned("!=", here, here.type(None)), ir.IntType(LANES))
-
-    return types.uint16(values, types.uint64), build
-
-
-@intrinsic
 def _lowest(typing: Any, word: Any) -> Any:
     """Place of the lowest bit set of a uint64 that is not 0."""
 
@@ -82,34 +77,7 @@ def population(typing: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@njit(nogil=True)
-def pack(frames: np.ndarray, bits: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
-    """Make frames bits.
-
-    frames   int32 (T,C,H,W)
-    bits     uint16 (T,H,4 * words), all 0: see above; changed in place
-    values   int32 (T, H * W * C + LANES): filled with the frames in the order of the bits
-    counts   int64 (T,): filled with the elements that are not zero
-    """
-    steps, channels, height, width = frames.shape
-    row = width * channels
-    for t in range(steps):
-        into, count = values[t], 0
-        for y in range(height):
-            for c in range(channels):
-                for x in range(width):
-                    into[y * row + x * channels + c] = frames[t, c, y, x]
-            for k in range((row + LANES - 1) // LANES):
-                mask = _not_zero(into, uint64(y * row + k * LANES))
-                left = row - k * LANES
-                if left < LANES:  # what follows belongs to the next row
-                    mask = mask & ((1 << left) - 1)
-                bits[t, y, k] = mask
-                count += population(uint64(mask))
-        counts[t] = count
-
-
-@njit(nogil=True)
+@inner
 def find(words: np.ndarray, places: np.ndarray) -> int:
     """Write the places of one row's spikes, ascending, to `places`, uint32; returns how many they are."""
     count = uint64(0)

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
 
-from hybridnet.compiled import njit
+from hybridnet.compiled import inner
 from simulators.bits import find
 from simulators.scatter import Synapses
 from simulators.vectors import LANES, intrinsic, splat, vector_at
@@ -84,7 +84,7 @@ class Convolution(NamedTuple):
         return self.pitch[0] * ((rows - 1) * self.stride[0] + (self.taps[0] - 1) * self.dilation[0] + 1)
 
 
-@njit(nogil=True)
+@inner
 def place_spikes(
     bits: np.ndarray,
     values: np.ndarray,
@@ -119,7 +119,7 @@ def place_spikes(
     return events
 
 
-@njit(nogil=True)
+@inner
 def convolve(frame: np.ndarray, convolution: Convolution, height: int, accumulator: np.ndarray) -> None:
     """Add a band of output rows of a convolution to the accumulator.
 

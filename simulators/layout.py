@@ -130,8 +130,9 @@ def _delay(layer: Layer, source: Shape) -> np.ndarray | None:
     return _hwc(layer.delay[:, None], source).ravel()
 
 
-def _weight(array: np.ndarray) -> np.ndarray:
-    weight = aligned(array.size, np.int32)
+def _weight(array: np.ndarray, zeros: int = 0) -> np.ndarray:
+    """Flat, and so many zeros."""
+    weight = aligned(array.size + zeros, np.int32)
     weight[: array.size] = array.ravel()
     return weight
 
@@ -141,7 +142,7 @@ def _dense_synapses(layer: Layer, source: Shape) -> Synapses:
     outputs = len(layer.weight)
     rows, row = rows_of(source)
     return Synapses(
-        weight=_weight(_hwc(layer.weight.T, source)),
+        weight=_weight(_hwc(layer.weight.T, source), zeros=outputs),
         source=(row, row, outputs),
         outputs=(outputs, outputs),
         rows=np.array([[y * row * outputs, 0, 1] for y in range(rows)]),
@@ -164,9 +165,10 @@ def _conv_synapses(layer: Layer, input_shape: Shape, shape: Shape) -> Synapses:
         runs, lengths = np.minimum(counts, 1), counts * fan_out
     else:
         runs, lengths = counts, np.full_like(counts, fan_out)
+    span = fan_out * layer.weight.shape[2] * width
     return Synapses(
-        weight=_weight(grouped[..., ::-1, ::-1].transpose(0, 2, 3, 4, 1)),
-        source=(input_shape[0], fan_in, fan_out * layer.weight.shape[2] * width),
+        weight=_weight(grouped[..., ::-1, ::-1].transpose(0, 2, 3, 4, 1), zeros=span),
+        source=(input_shape[0], fan_in, span),
         outputs=(shape[2] * outputs, fan_out),
         rows=rows,
         row_steps=row_steps,

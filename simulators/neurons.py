@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import ir
 from numba import int32, types, uint64
 
-from hybridnet.compiled import njit
+from hybridnet.compiled import inner, njit
 from hybridnet.spiking import POTENTIAL_LIMIT
 from simulators.bits import population
 from simulators.vectors import LANES, intrinsic, splat, vector_at
@@ -41,12 +41,13 @@ class Neurons(NamedTuple):
 
 @njit(nogil=True, inline="always")
 def _decay(x: Any, keep: Any) -> Any:
-    """trunc0(x * keep / 4096) of int32, 0 <= keep <= 4096; split at 12 bits, so that 32 bits hold every product."""
+    """trunc0(x * keep / 4096) of an int32, 0 <= keep <= 4096; split at 12 bits, so that 32 bits hold every product."""
     low, toward_zero = int32(x & int32(4095)), int32(int32(x >> int32(31)) & int32(4095))
-    return int32(int32(int32(x >> int32(12)) * keep) + int32(int32(int32(low * keep) + toward_zero) >> int32(12)))
+    rest = int32(int32(low * keep) + toward_zero)
+    return int32(int32(int32(x >> int32(12)) * keep) + int32(rest >> int32(12)))
 
 
-@njit(nogil=True)
+@inner
 def integrate_current(accumulator: np.ndarray, current: np.ndarray, keep: int, narrow: bool) -> int:
     """u = decayed u + a * 64 with every wrap of Lava's; clears the accumulator, returns how many u were wrapped.
 
@@ -93,7 +94,7 @@ def _fire(typing: Any, potential: Any, at: Any, limit: Any, remainder: Any) -> A
     return types.uint16(potential, types.uint64, types.int32, types.int32), build
 
 
-@njit(nogil=True)
+@inner
 def update_neurons(
     current: np.ndarray, shift: int, potential: np.ndarray, neurons: Neurons, bits: np.ndarray
 ) -> tuple[int, int]:
@@ -117,17 +118,19 @@ def update_neurons(
                 v[k] = int32(_decay(v[k], share) + int32(u[k] << scale) + bias[k])
                 lowest, highest = min(lowest, v[k]), max(highest, v[k])
             if shift:
-                u[:] = 0
+                for k in range(size):
+                    u[k] = 0
             if lowest < _LOW or highest > _HIGH:
                 for k in range(size):
                     held = min(max(v[k], _LOW), _HIGH)
                     clipped += held != v[k]
                     v[k] = held
             fired = bits[y, start // LANES : (start + size + LANES - 1) // LANES]
-            if highest <= limit:
-                fired[:] = 0
-                continue
             whole = size // LANES
+            if highest <= limit:
+                for k in range(fired.size):
+                    fired[k] = 0
+                continue
             for k in range(whole):
                 fired[k] = _fire(v, uint64(k * LANES), limit, remainder)
                 count += population(uint64(fired[k]))

@@ -12,7 +12,7 @@ from simulators.neurons import Neurons, integrate_current, update_neurons
 from simulators.scatter import Synapses, scatter_spikes
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def play(
     bits: np.ndarray,
     values: np.ndarray,
@@ -57,9 +57,11 @@ def play(
         v, fed = potential[first:past], feeds[first_feed:past_feed]
         for t in range(sent.shape[0]):
             if rests[t]:
-                v[:] = 0
+                for k in range(past - first):
+                    v[k] = 0
                 if current is not None:
-                    current[first:past] = 0
+                    for k in range(first, past):
+                        current[k] = 0
             if synapses is None:
                 for k in range(past - first):
                     accumulator[k] = values[t, first + k]
@@ -81,7 +83,7 @@ def play(
                     held[t, first + k] = v[k]
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def add_up(
     bits: np.ndarray, values: np.ndarray, synapses: Synapses, feeds: np.ndarray, sums: np.ndarray, places: np.ndarray
 ) -> None:

@@ -1,7 +1,7 @@
 """The event path: the weights that each spike reaches, added to a band of accumulators (numba, nogil).
 
 Activity is in HWC order, so the output channels that one input reaches lie side by side, and with stride and dilation 1
-those of a whole kernel row do. Spikes of one position reach the same accumulators: up to three are added at once where
+those of a whole kernel row do. Spikes of one position reach the same accumulators: two are added at once where
 what they reach is a vector a kernel column, in three columns.
 """
 
@@ -12,19 +12,18 @@ from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
 
-from hybridnet.compiled import njit
+from hybridnet.compiled import inner
 from simulators.bits import find
 from simulators.vectors import LANES, intrinsic, splat, vector_at
 
 KERNEL = 3 * LANES  # elements of a run that is added without a loop: 3 columns of LANES channels
-TOGETHER = 3  # spikes that are added at once; scratch for spikes holds as many more
 
 
 class Synapses(NamedTuple):
     """Weights and what they reach; a named tuple, which numba takes whole.
 
-    weight         int32, flat: of every input channel what it reaches, the kernel's rows and columns reversed, and
-                   LANES more
+    weight         int32, flat: of every input channel what it reaches, the kernel's rows and columns reversed, then
+                   a channel of zeros, and LANES more
     source         (channels, channels of one group, elements of `weight` from one channel to the next)
     outputs        (elements of an output row, channels of one group)
     rows           int64 (H, 3): of every input row the offset of the first kernel row it feeds, the output row that
@@ -87,8 +86,7 @@ def _kernel_adder(count: int, scaled: bool) -> Any:
     return add
 
 
-_add_one_scaled, _add_one = _kernel_adder(1, True), _kernel_adder(1, False)
-_add_two, _add_three = _kernel_adder(2, False), _kernel_adder(3, False)
+_add_scaled, _add_two = _kernel_adder(1, True), _kernel_adder(2, False)
 
 
 @intrinsic
@@ -108,7 +106,7 @@ def _add_lanes(typing: Any, target: Any, source: Any, into: Any, begin: Any, fac
     return types.void(target, source, whole, whole, target.dtype, whole), build
 
 
-@njit(nogil=True)
+@inner
 def scatter_spikes(
     bits: np.ndarray,
     values: np.ndarray,
@@ -123,7 +121,7 @@ def scatter_spikes(
     values         int32 (H * W * C,): what each input carries; empty if every spike carries 1
     feeds          int64 (n, 4): every input row that feeds the band, see `feeds`
     accumulator    int32 or int64: the band's rows, flat (rows,W,Cout), and LANES more; changed in place
-    places         uint32: scratch for the spikes of one input row, and TOGETHER more
+    places         uint32: scratch for the spikes of one input row, and one more
     """
     events, one, lanes = uint64(0), uint64(1), uint64(LANES)
     weight, columns = synapses.weight, synapses.columns
@@ -132,12 +130,12 @@ def scatter_spikes(
     row_steps = uint64(synapses.row_steps[0]), uint64(synapses.row_steps[1] * synapses.outputs[0])
     column_steps = uint64(synapses.column_steps[0]), uint64(synapses.column_steps[1])
     graded, value = values.size > 0, accumulator.dtype.type(1)
+    nothing = uint64(weight.size - LANES) - step
     for f in range(feeds.shape[0]):
         first = uint64(feeds[f, 0] * width * channels)
         offset, target, left = uint64(feeds[f, 1]), uint64(feeds[f, 2]), uint64(feeds[f, 3])
         count = uint64(find(bits[feeds[f, 0]], places))
-        for k in range(TOGETHER):
-            places[count + uint64(k)] = uint32(0xFFFFFFFF)
+        places[count] = uint32(0xFFFFFFFF)
         synaptic, e = uint64(0), uint64(0)
         while e < count:
             local = places[e]
@@ -152,19 +150,14 @@ def scatter_spikes(
             if graded:
                 value = accumulator.dtype.type(values[first + uint64(local)])
             if runs == one and length == uint64(KERNEL):
-                past = uint32((site + uint32(1)) * uint32(fan_in))
-                second, third = places[e + one], places[e + uint64(2)]
-                b, c = a + uint64(second - local) * step, a + uint64(third - local) * step
                 if graded:
-                    _add_one_scaled(accumulator, weight, into, (a,), left, row_steps, value)
-                elif third < past:
-                    _add_three(accumulator, weight, into, (a, b, c), left, row_steps, value)
-                    synaptic, e = synaptic + length + length, e + uint64(2)
-                elif second < past:
+                    _add_scaled(accumulator, weight, into, (a,), left, row_steps, value)
+                else:  # nothing is added rather than not: what a branch would do here cannot be predicted
+                    second = places[e + one]
+                    both = second < uint32((site + uint32(1)) * uint32(fan_in))
+                    b = a + uint64(second - local) * step if both else nothing
                     _add_two(accumulator, weight, into, (a, b), left, row_steps, value)
-                    synaptic, e = synaptic + length, e + one
-                else:
-                    _add_one(accumulator, weight, into, (a,), left, row_steps, value)
+                    synaptic, e = synaptic + uint64(both) * length, e + uint64(both)
             else:
                 for _ in range(left):
                     begin, to = a, into

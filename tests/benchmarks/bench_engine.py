@@ -58,6 +58,7 @@ def least(ways: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[s
     seconds = dict.fromkeys(ways, float("inf"))
     for turn in track(range(rounds + 1), description=", ".join(ways), transient=True):
         for name, way in ways.items():
+            time.sleep(0.1)  # the threads of other libraries spin for a while after their work, on the engine's core
             start = time.perf_counter()
             way()
             if turn:
