@@ -4,6 +4,7 @@ numba keeps compiled kernels beside their source, or else in the user's cache fo
 where it finds no such folder that it may write, and when a disk is full.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -18,16 +19,18 @@ _NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 @cache
-def _stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of change of a package's files; none of a package that is not in a folder."""
-    stats = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
-    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+def _digest(folder: Path) -> str:
+    """Of the names and texts of a package's files; of nothing if the package is not in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 class _Cache(FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         # numba's own key knows nothing of the kernels and constants that a kernel takes from the files beside its own.
-        return (*super()._index_key(signature, codegen), _stamps(Path(self._py_func.__code__.co_filename).parent))
+        return (*super()._index_key(signature, codegen), _digest(Path(self._py_func.__code__.co_filename).parent))
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         # numba would first import all that it can compile, a third of a process's start; what is compiled needs its

@@ -26,6 +26,7 @@ FAILING = {
     "inspect": ["none"],
     "train": ["none.toml"],
     "evaluate": ["none.safetensors", "none"],
+    "report": ["none", "none.avi", "-o", "report.html"],
 }
 
 
