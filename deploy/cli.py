@@ -18,6 +18,7 @@ from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
 from deploy.energy_view import price_videos
 from deploy.figures import figure
+from deploy.interrupts import raise_lost_interrupts
 from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.options import Backend, BundleDir, CheckpointFile, Json, Videos
 from deploy.paper_view import show_paper
@@ -45,6 +46,7 @@ def main() -> None:
     """Entry point: an error a user can act on becomes one line, with --json an object too, and an exit code."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what it cannot encode
+    raise_lost_interrupts()
     try:
         _run_app()
     except HybridnetError as error:

@@ -98,3 +98,25 @@ def test_export_leaves_no_bundle(tiny_checkpoint: Path, tmp_path: Path) -> None:
     assert len(err.splitlines()) == 1
     assert json.loads(out)["error"].startswith("stopped")
     assert os.listdir(tmp_path) == []
+
+
+def test_one_that_python_ignores_is_not_lost() -> None:
+    """Raised in a destructor, where Python lets no exception out."""
+    code = """
+import signal, time
+from deploy.interrupts import raise_lost_interrupts
+
+class Closing:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+raise_lost_interrupts()
+try:
+    closing = Closing()
+    del closing
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
