@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba import extending
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
@@ -63,3 +64,8 @@ def inner(function: Callable[..., Any]) -> Any:
     """Decorator: what kernels alone call. It is compiled with them, without what Python would call it by."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_WRAPPERS}
     return numba.njit(**options)(function)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Decorator: an instruction for kernels, written in LLVM; they call it without numba's typing context."""
+    return extending.intrinsic(function)

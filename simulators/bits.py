@@ -10,9 +10,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types, uint32, uint64
 
-from hybridnet.compiled import inner
+from hybridnet.compiled import inner, intrinsic
 from hybridnet.spiking import Shape
-from simulators.vectors import intrinsic
 
 _WORD = 64
 

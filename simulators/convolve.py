@@ -11,10 +11,10 @@ from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
 
-from hybridnet.compiled import inner
+from hybridnet.compiled import inner, intrinsic
 from simulators.bits import find
 from simulators.scatter import Synapses
-from simulators.vectors import LANES, intrinsic, splat, vector_at
+from simulators.vectors import LANES, splat, vector_at
 
 TILE = 4  # 8 spill where a processor has 16 vector registers, and are no faster where it has 32
 

@@ -9,10 +9,10 @@ import numpy as np
 from llvmlite import ir
 from numba import int32, types, uint64
 
-from hybridnet.compiled import inner, njit
+from hybridnet.compiled import inner, intrinsic, njit
 from hybridnet.spiking import POTENTIAL_LIMIT
 from simulators.bits import population
-from simulators.vectors import LANES, intrinsic, splat, vector_at
+from simulators.vectors import LANES, splat, vector_at
 
 _BLOCK = 1024  # neurons updated at a time, so that every pass over a block finds it in the first-level cache
 

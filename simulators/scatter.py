@@ -12,9 +12,9 @@ from llvmlite import ir
 from numba import types, uint32, uint64
 from numba.core import cgutils
 
-from hybridnet.compiled import inner
+from hybridnet.compiled import inner, intrinsic
 from simulators.bits import find
-from simulators.vectors import LANES, intrinsic, splat, vector_at
+from simulators.vectors import LANES, splat, vector_at
 
 KERNEL = 3 * LANES  # elements of a run that is added without a loop: 3 columns of LANES channels
 

@@ -1,18 +1,10 @@
 """LLVM vectors in numba kernels: LANES int32 at a time, on any processor."""
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import extending
 
 LANES = 16  # int32 in one line of cache; accumulators and weights are readable this far past their end
-
-
-def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """numba's decorator, typed as kernels call what it makes: without the typing context."""
-    made: Callable[..., Any] = extending.intrinsic(function)
-    return made
 
 
 def vector_at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:

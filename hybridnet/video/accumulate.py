@@ -21,6 +21,7 @@ might point elsewhere; CoViAR takes such a vector for one of the frame before.
 import numpy as np
 
 from hybridnet.video.blocks import follow_blocks
+from hybridnet.video.colour import NO_PLANES, Planes
 
 NO_ROWS = np.empty((0, 0), np.uint8)
 NO_RESIDUAL = np.empty((0, 0, 3), np.int16)
@@ -29,10 +30,12 @@ NO_RESIDUAL = np.empty((0, 0, 3), np.int16)
 class Tracer:
     """D and W of one picture size, carried from frame to frame.
 
-    Pictures are rows of RGB bytes, uint8 (H,3 * W); those of frames to follow may be padded, (H,N) with N >= 3 * W.
+    Pictures are rows of RGB bytes, uint8 (H,3 * W); those of frames to follow may be padded, (H,N) with N >= 3 * W, or
+    planes of yuv420p, of which `colour` knows what to do with them.
     """
 
     motion_dtype = np.dtype(np.int16)
+    takes_planes = True
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
@@ -48,21 +51,28 @@ class Tracer:
         self._warped, self._next = (NO_ROWS, NO_ROWS) if picture is None else (picture, self._buffers[0])
 
     def follow(
-        self, vectors: np.ndarray, rows: np.ndarray | None, motion: np.ndarray | None, residual: np.ndarray | None
+        self,
+        vectors: np.ndarray,
+        picture: np.ndarray | Planes | None,
+        motion: np.ndarray | None,
+        residual: np.ndarray | None,
     ) -> float:
-        """Trace the next frame back, whose picture is `rows`, and write its D and R where they are wanted.
+        """Trace the next frame back, and write its D and R where they are wanted.
 
         vectors    records of `decoder.MOTION_VECTOR`, (n,)
         motion     int16 (H,W,2), written
-        residual   int16 (H,W,3), written; takes `rows`
+        residual   int16 (H,W,3), written; takes the frame's `picture`
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
         if motion is None:
             motion = self._spares[0] if self._motion is not self._spares[0] else self._spares[1]
+        rows, planes = (NO_ROWS, picture) if isinstance(picture, tuple) else (picture, NO_PLANES)
         if rows is None or residual is None:
-            rows, residual = NO_ROWS, NO_RESIDUAL
-        uncovered = follow_blocks(vectors, False, self._motion, motion, self._warped, self._next, rows, residual)
+            rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
+        uncovered = follow_blocks(
+            vectors, False, self._motion, motion, self._warped, self._next, rows, planes, residual
+        )
         self._motion = motion
         if len(self._next):
             self._warped, self._next = self._next, self._buffers[self._next is self._buffers[0]]

@@ -9,13 +9,14 @@ import math
 import numpy as np
 
 from hybridnet.compiled import njit
+from hybridnet.video.colour import subtract_pair
 
 ONE = np.uintp(1)
 BAND = 32  # rows
 
 
 @njit(nogil=True)
-def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture, rows, residual):
+def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture, rows, planes, residual):
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
 
     next_motion = motion and next_picture = picture, except in every moving block, where pixel (y,x) is
@@ -23,10 +24,10 @@ def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture
         next_motion[y,x] = motion[y - shift_y, x - shift_x] + vector
         next_picture[y,x] = picture[y - shift_y, x - shift_x]
 
-    and residual = rows - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what a block adds is
+    and residual = the frame's colours - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what a block adds is
     its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2), float32 or int16; the warped
-    pictures are uint8 (H,3 * W), `rows` is uint8 (H,N), N >= 3 * W, `residual` int16 (H,W,3). Without pictures, or
-    without residual, these are empty.
+    pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or without residual, these are empty.
+    The frame is either `rows`, uint8 (H,N), N >= 3 * W, or, if these are empty, `planes` as `colour.planes_of` has them.
 
     Returns the share of the picture, 0..1, that no block covers, moving or not.
     """
@@ -34,7 +35,7 @@ def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture
     moves = np.empty((len(vectors), 6), np.int64)
     adds = np.empty((len(vectors), 2), motion.dtype)
     count, covered = _list_moves(vectors, height, width, fractions, moves, adds)
-    _move(moves[:count], adds[:count], motion, next_motion, picture, next_picture, rows, residual)
+    _move(moves[:count], adds[:count], motion, next_motion, picture, next_picture, rows, planes, residual)
     return max(1.0 - covered / (height * width), 0.0)
 
 
@@ -46,6 +47,7 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
     pixels that all blocks cover.
     """
     count, covered = 0, 0
+    end, row, row_end, x, y, plus_x, plus_y = -1, 0, 0, 0, 0, 0.0, 0.0  # of the move before; none ends at -1
     for block in vectors:
         left, right = max(block.dst_x - block.w // 2, 0), min(block.dst_x + block.w // 2, width)
         top, bottom = max(block.dst_y - block.h // 2, 0), min(block.dst_y + block.h // 2, height)
@@ -62,13 +64,12 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
         top, bottom = max(top, shift_y), min(bottom, height + shift_y)
         if left >= right or top >= bottom:
             continue
-        if count:
-            before, add = moves[count - 1], adds[count - 1]
-            follows = before[2] == left and before[1] == top and before[3] == bottom
-            shifted = before[4] == shift_x and before[5] == shift_y
-            if follows and shifted and add[0] == add_x and add[1] == add_y:
-                before[2] = right
-                continue
+        joins = left == end and top == row and bottom == row_end and shift_x == x and shift_y == y
+        end = right
+        if joins and add_x == plus_x and add_y == plus_y:
+            moves[count - 1, 2] = right
+            continue
+        row, row_end, x, y, plus_x, plus_y = top, bottom, shift_x, shift_y, add_x, add_y
         moves[count, 0], moves[count, 1], moves[count, 2], moves[count, 3] = left, top, right, bottom
         moves[count, 4], moves[count, 5] = shift_x, shift_y
         adds[count, 0], adds[count, 1] = add_x, add_y
@@ -77,7 +78,7 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
 
 
 @njit(nogil=True)
-def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residual):
+def _move(moves, adds, motion, next_motion, picture, next_picture, rows, planes, residual):
     """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
     height, width = motion.shape[:2]
     pitch, warps, subtracts = np.uintp(rows.shape[1]), picture.size > 0, residual.size > 0
@@ -88,7 +89,7 @@ def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residua
     starts[-1] = height
     for k in range(len(moves) - 1, -1, -1):
         starts[k] = min(starts[k + 1], moves[k, 1])
-    top, first = 0, 0
+    top, first, paired = 0, 0, 0
     while top < height:
         bottom, last, tidy = _next_band(moves, starts, top, first)
         if not tidy:
@@ -114,7 +115,12 @@ def _move(moves, adds, motion, next_motion, picture, next_picture, rows, residua
                 _copy(source, target, 2 * (row + done), 2 * (row + width))
                 if warps:
                     _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + width))
-        if subtracts:
+        if subtracts and not rows.size:  # two rows at a time, as soon as both are there: they share u and v
+            while paired + 2 <= bottom:
+                start = 3 * width * paired
+                subtract_pair(*planes, height, paired, next_pixels, start, difference, start, width)
+                paired += 2
+        elif subtracts:
             for y in range(top, bottom):
                 start_frame, start_3 = np.uintp(y) * pitch, np.uintp(3 * y * width)
                 for i in range(np.uintp(3 * width)):

@@ -11,7 +11,6 @@ from av.codec.context import Flags, Flags2
 from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
@@ -130,11 +129,17 @@ class GopDecoder:
             )
 
 
-def vector_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
-    """The stream's decoder, exporting motion vectors; VideoError if it cannot."""
+def vector_decoder(source: VideoSource, stream: VideoStream, *, pictures: bool = True) -> GopDecoder:
+    """The stream's decoder, exporting motion vectors; VideoError if it cannot.
+
+    pictures   False: of P-frames nobody wants more than the vectors, so their residuals are not transformed back and
+               their edges not smoothed, wherever the codec can leave that out. Vectors are the same, except in damaged
+               frames, where FFmpeg guesses those that are lost by how well the pixels fit
+    """
     codec = stream.codec_context.codec.canonical_name
     require_motion_vectors(source, codec)
-    decoder = GopDecoder(source, stream, {"flags2": "+export_mvs"})
+    spared = {} if pictures else {"skip_idct": "nokey", "skip_loop_filter": "nointra"}
+    decoder = GopDecoder(source, stream, {"flags2": "+export_mvs", **spared})
     if not decoder.open().flags2 & Flags2.export_mvs:
         raise VideoError(
             f"{source_name(source)}: PyAV cannot set {codec} to export motion vectors; install av 17 or later"
@@ -157,17 +162,3 @@ def motion_vectors(frame: VideoFrame) -> np.ndarray:
     # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
     vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
     return NO_VECTORS if vectors is None else np.frombuffer(vectors, MOTION_VECTOR)
-
-
-class RgbRows:
-    """swscale's conversion to RGB, set up once. Every frame goes through it: two converters differ by rounding."""
-
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-
-    def __call__(self, frame: VideoFrame) -> np.ndarray:
-        """The frame as rows of RGB bytes, uint8 (H,N), N >= 3 * W with padding; a view of PyAV's buffer."""
-        # One thread: at these sizes starting more costs 2-4 times what they save.
-        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
-        plane = rgb.planes[0]
-        return np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)

@@ -20,7 +20,8 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
-from hybridnet.video.decoder import RgbRows, motion_vectors, prediction_decoder, vector_decoder
+from hybridnet.video.colour import KnownColours, RgbRows
+from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import REMEDY, VideoSource, open_video, source_name
@@ -153,6 +154,7 @@ class _GopReader:
         self._name = source_name(source)
         self._request = request
         self._decoder = vector_decoder(source, stream)
+        self._quick = None if request.residual else vector_decoder(source, stream, pictures=False)
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
@@ -160,10 +162,22 @@ class _GopReader:
 
     def read(self, packets: GopPackets) -> Gop:
         """One GOP, of whose packets the first few may be all that is taken."""
+        head = list(islice(packets, self._request.packets))
+        decoder = self._quick or self._decoder
+        gop = self._read(decoder, packets, head)
+        if decoder.corrupt and decoder is not self._decoder:
+            gop = self._read(self._decoder, packets, head)  # vectors that were lost have been guessed by the pixels
+        if self._request.strict and gop.corrupt:
+            raise VideoError(
+                f"{self._name}: GOP {packets.index} is damaged; leave strict out to keep the frames that decode, "
+                f"or {REMEDY}"
+            )
+        return gop
+
+    def _read(self, decoder: GopDecoder, packets: GopPackets, head: list[av.Packet]) -> Gop:
         request = self._request
-        head = list(islice(packets, request.packets))
         places = request.places(len(head))
-        with closing(self._decoder.decode(packets.index, head)) as frames:
+        with closing(decoder.decode(packets.index, head)) as frames:
             first = next(frames)
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
@@ -177,15 +191,11 @@ class _GopReader:
                     f"{self._name}: GOP {packets.index} has {len(places)} P-frames of {first.width}x{first.height}, "
                     f"more than fit in memory; set max_p, or {REMEDY}"
                 ) from error
+            colours = KnownColours(first, picture) if self._spares_colours(tracer) else None
             with closing(self._predict(packets.index, head)) as predictions:
-                shares = self._trace(tracer, picture, zip(frames, predictions, strict=False), places, motion, residual)
+                pairs = zip(frames, predictions, strict=False)
+                shares = self._trace(tracer, picture, colours, pairs, places, motion, residual)
         length = packets.length()
-        corrupt = self._decoder.corrupt or (self._is_cut and packets.is_last)
-        if request.strict and corrupt:
-            raise VideoError(
-                f"{self._name}: GOP {packets.index} is damaged; leave strict out to keep the frames that decode, "
-                f"or {REMEDY}"
-            )
         return Gop(
             iframe=picture.reshape(*shape, 3),
             motion=motion[: len(shares)],
@@ -194,7 +204,7 @@ class _GopReader:
             intra_share=np.array(shares, np.float32),
             start=packets.start,
             length=length,
-            corrupt=corrupt,
+            corrupt=decoder.corrupt or (self._is_cut and packets.is_last),
         )
 
     def _predict(self, index: int, head: list[av.Packet]) -> Generator[np.ndarray | None]:
@@ -205,10 +215,15 @@ class _GopReader:
             with closing(self._predictor.decode(index, head)) as frames:
                 yield from map(self._rgb_rows, islice(frames, 1, None))
 
+    def _spares_colours(self, tracer: AnyTracer) -> bool:
+        """Whether nobody but the tracer wants the P-frames' pictures."""
+        return self._request.residual == "pixel" and self._request.accumulate and tracer.takes_planes
+
     def _trace(
         self,
         tracer: AnyTracer,
         picture: np.ndarray,
+        colours: KnownColours | None,
         frames: Iterable[tuple[VideoFrame, np.ndarray | None]],
         places: list[int],
         motion: np.ndarray,
@@ -217,7 +232,7 @@ class _GopReader:
         """Write motion and residual of the P-frames at `places`, the I-frame being `picture`; returns intra shares."""
         request, shares = self._request, list[float]()
         pixel, width = request.residual == "pixel", picture.shape[1]
-        rows = picture
+        rows: np.ndarray = picture
         for place, (frame, prediction) in enumerate(frames, start=1):
             if len(shares) == len(places):
                 continue  # decoded only to know that it is no B-frame
@@ -225,10 +240,11 @@ class _GopReader:
                 tracer.start(np.ascontiguousarray(rows[:, :width]) if pixel else None)
             kept = len(shares)
             keep = place in places[kept : kept + 1]
-            if request.residual and (keep or not request.accumulate):
+            planes = colours.planes(frame) if colours and keep else None
+            if request.residual and planes is None and (keep or not request.accumulate):
                 rows = self._rgb_rows(frame)
             d, r = (motion[kept], residual[kept] if pixel else None) if keep else (None, None)
-            share = tracer.follow(motion_vectors(frame), rows, d, r)
+            share = tracer.follow(motion_vectors(frame), planes or rows, d, r)
             if keep:
                 shares.append(share)
                 if prediction is not None:

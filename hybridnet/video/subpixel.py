@@ -12,12 +12,14 @@ import numpy as np
 
 from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
 from hybridnet.video.blocks import follow_blocks, subtract_nearest
+from hybridnet.video.colour import NO_PLANES, Planes
 
 
 class SubpixelTracer:
-    """D in fractions of a pixel, and the I-frame; the same use as `accumulate.Tracer`."""
+    """D in fractions of a pixel, and the I-frame; the same use as `accumulate.Tracer`, but for planes."""
 
     motion_dtype = np.dtype(np.float32)
+    takes_planes = False
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
@@ -31,20 +33,26 @@ class SubpixelTracer:
         self._picture = NO_ROWS if picture is None else picture
 
     def follow(
-        self, vectors: np.ndarray, rows: np.ndarray | None, motion: np.ndarray | None, residual: np.ndarray | None
+        self,
+        vectors: np.ndarray,
+        picture: np.ndarray | Planes | None,
+        motion: np.ndarray | None,
+        residual: np.ndarray | None,
     ) -> float:
-        """Trace the next frame back, whose picture is `rows`, and write its D and R where they are wanted.
+        """Trace the next frame back, and write its D and R where they are wanted.
 
         vectors    records of `decoder.MOTION_VECTOR`, (n,)
         motion     float32 (H,W,2), written
-        residual   int16 (H,W,3), written; takes `rows`
+        residual   int16 (H,W,3), written; takes the frame's `picture`, its rows
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
-        uncovered = follow_blocks(vectors, True, self._motion, self._spare, NO_ROWS, NO_ROWS, NO_ROWS, NO_RESIDUAL)
+        uncovered = follow_blocks(
+            vectors, True, self._motion, self._spare, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
+        )
         self._motion, self._spare = self._spare, self._motion
         if motion is not None:
             np.copyto(motion, self._motion)
-        if rows is not None and residual is not None:
-            subtract_nearest(rows, self._picture, self._motion, residual)
+        if isinstance(picture, np.ndarray) and residual is not None:
+            subtract_nearest(picture, self._picture, self._motion, residual)
         return uncovered

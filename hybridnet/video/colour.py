@@ -1,0 +1,168 @@
+"""swscale's conversion of yuv420p to RGB, bit for bit, for a kernel that wants a row of colours and not a picture.
+
+With y, u and v in 0..255, u and v shared by the four pixels of a square, and m(a, c) = floor(a * c / 65536),
+
+    luma = m(8 * y - 128, 9539)
+    red = luma + m(8 * v - 1024, 13075)
+    green = luma + m(8 * u - 1024, -3209) + m(8 * v - 1024, -6660)
+    blue = luma + m(8 * u - 1024, 16525)
+
+each cut to 0..255: BT.601, limited range, as FFmpeg's vector code rounds it (libswscale/x86/yuv_2_rgb.asm). Other
+matrices, ranges, formats and builds of FFmpeg convert otherwise, so nobody relies on this before `converts_alike` has
+compared it with a picture that swscale made.
+"""
+
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from llvmlite import ir
+from numba import types
+
+from hybridnet.compiled import inner, intrinsic, njit
+
+PIXELS = 32  # at a time, and the least width
+LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
+
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+NO_PLANES: Planes = (np.empty(0, np.uint8),) * 3
+
+
+class RgbRows:
+    """swscale's conversion to RGB, set up once. Every frame has its colours, as two converters differ by rounding."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """The frame as rows of RGB bytes, uint8 (H,N), N >= 3 * W with padding; a view of PyAV's buffer."""
+        # One thread: at these sizes starting more costs 2-4 times what they save.
+        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        plane = rgb.planes[0]
+        return np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
+
+
+def planes_of(frame: VideoFrame) -> Planes | None:
+    """Views of a yuv420p frame's y, u and v, uint8, flat, the padding behind each row among them.
+
+    None if the frame has another format, an odd size or fewer than PIXELS columns.
+    """
+    if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2 or frame.width < PIXELS:
+        return None
+    y, u, v = (np.frombuffer(memoryview(plane), np.uint8) for plane in frame.planes)
+    return y, u, v
+
+
+def _vector(builder: Any, array: Any, place: Any, lanes: int) -> Any:
+    """Pointer to a vector of a numba array's elements."""
+    kind = ir.VectorType(array.type.pointee, lanes)
+    return builder.bitcast(builder.gep(array, [place]), kind.as_pointer())
+
+
+@intrinsic
+def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual, to, row):
+    """residual = colours - picture, for PIXELS of two rows that share u and v; arrays are flat.
+
+    `at`, `there` and `to` are places in y, picture and residual, `half` is one in u and v, and the second row is
+    `pitch` further in y and `row` further in picture and residual.
+    """
+
+    def generate(context, builder, signature, arguments):
+        _, at, pitch, _, _, half, _, there, _, to, row = arguments
+        arrays = [pair for pair in zip(signature.args, arguments, strict=True) if isinstance(pair[0], types.Array)]
+        y, u, v, picture, residual = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
+
+        def load(array: Any, place: Any, lanes: int) -> Any:
+            return builder.zext(builder.load(_vector(builder, array, place, lanes), align=1), word(lanes))
+
+        def word(lanes: int) -> Any:
+            return ir.VectorType(ir.IntType(16), lanes)
+
+        def constant(lanes: int, value: int) -> Any:
+            return ir.Constant(word(lanes), [value] * lanes)
+
+        def shuffle(a: Any, b: Any, places: list[int]) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
+
+        def times(value: Any, factor: int) -> Any:
+            lanes = value.type.count
+            wide = ir.VectorType(ir.IntType(32), lanes)
+            product = builder.mul(builder.sext(value, wide), ir.Constant(wide, [factor] * lanes))
+            return builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * lanes)), word(lanes))
+
+        def centred(value: Any, zero: int) -> Any:
+            lanes = value.type.count
+            return builder.sub(builder.shl(value, constant(lanes, 3)), constant(lanes, zero))
+
+        def twice(chroma: Any) -> Any:
+            return shuffle(chroma, chroma, [k // 2 for k in range(PIXELS)])
+
+        def cut(value: Any) -> Any:
+            least, most = constant(PIXELS, 0), constant(PIXELS, 255)
+            value = builder.select(builder.icmp_signed("<", value, least), least, value)
+            return builder.select(builder.icmp_signed(">", value, most), most, value)
+
+        first = centred(load(u, half, PIXELS // 2), 1024)
+        second = centred(load(v, half, PIXELS // 2), 1024)
+        of_red, of_blue = twice(times(second, RED)), twice(times(first, BLUE))
+        of_green = twice(builder.add(times(first, GREEN_U), times(second, GREEN_V)))
+        for _ in range(2):
+            luma = times(centred(load(y, at, PIXELS), 128), LUMA)
+            red, green, blue = (cut(builder.add(luma, chroma)) for chroma in (of_red, of_green, of_blue))
+            pair = shuffle(red, green, list(range(2 * PIXELS)))
+            blues = shuffle(blue, blue, list(range(2 * PIXELS)))
+            colours = shuffle(pair, blues, [plane * PIXELS + k for k in range(PIXELS) for plane in range(3)])
+            less = builder.sub(colours, load(picture, there, 3 * PIXELS))
+            builder.store(less, _vector(builder, residual, to, 3 * PIXELS), align=2)
+            at, there, to = builder.add(at, pitch), builder.add(there, row), builder.add(to, row)
+        return context.get_dummy_value()
+
+    return types.void(y, at, pitch, u, v, half, picture, there, residual, to, row), generate
+
+
+@inner
+def subtract_pair(y, u, v, height, top, picture, there, residual, to, width):
+    """residual = colours - picture, of the rows `top` and `top + 1` of `height`, all even; arrays are flat.
+
+    there, to   places of row `top` in `picture` and `residual`, in which a row has 3 * width elements
+    width       even, at least PIXELS; the last pixels may be done twice
+    """
+    pitch, half_pitch = y.size // height, u.size // (height // 2)
+    at, half = np.uintp(top * pitch), np.uintp(top // 2 * half_pitch)
+    there, to, pitch, row = np.uintp(there), np.uintp(to), np.uintp(pitch), np.uintp(3 * width)
+    x, last = np.uintp(0), np.uintp(width - PIXELS)
+    while True:
+        x2, x3 = x // np.uintp(2), np.uintp(3) * x
+        _subtract_pixels(y, at + x, pitch, u, v, half + x2, picture, there + x3, residual, to + x3, row)
+        if x == last:
+            break
+        x = min(x + np.uintp(PIXELS), last)
+
+
+@njit(nogil=True)
+def converts_alike(y, u, v, picture):
+    """Whether a frame's planes become `picture`, its colours by swscale, uint8 (H,3 * W)."""
+    height, row = picture.shape
+    difference, colours = np.empty(2 * row, np.int16), picture.reshape(-1)
+    for top in range(0, height, 2):
+        subtract_pair(y, u, v, height, top, colours, top * row, difference, 0, row // 3)
+        wrong = np.int16(0)
+        for value in difference:  # not any(), which stops early and so goes one by one
+            wrong |= value
+        if wrong:
+            return False
+    return True
+
+
+class KnownColours:
+    """Whether `subtract_pair` makes of a GOP's frames what swscale makes of them, as seen on its I-frame."""
+
+    def __init__(self, iframe: VideoFrame, picture: np.ndarray) -> None:
+        planes = planes_of(iframe)
+        alike = planes is not None and converts_alike(*planes, picture)
+        self._kind = (iframe.colorspace, iframe.color_range) if alike else None
+
+    def planes(self, frame: VideoFrame) -> Planes | None:
+        """The frame's planes; None if it must go through swscale."""
+        return planes_of(frame) if (frame.colorspace, frame.color_range) == self._kind else None

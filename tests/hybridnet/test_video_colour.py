@@ -1,0 +1,102 @@
+"""Residuals straight from a frame's planes, against swscale's pictures: wherever they are taken, not a bit differs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import VideoReformatter
+
+from hybridnet.video import read_gops
+from hybridnet.video.colour import KnownColours, planes_of
+
+Frames = Callable[..., list[np.ndarray]]
+Write = Callable[..., Path]
+
+
+def frame_of(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> av.VideoFrame:
+    frame = av.VideoFrame(y.shape[1], y.shape[0], "yuv420p")
+    for plane, values in zip(frame.planes, (y, u, v), strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        rows[: values.shape[0], : values.shape[1]] = values
+    return frame
+
+
+def picture_of(frame: av.VideoFrame) -> np.ndarray:
+    """uint8 (H,3 * W), by swscale."""
+    rgb = VideoReformatter().reformat(frame, format="rgb24", threads=1)
+    rows = np.frombuffer(memoryview(rgb.planes[0]), np.uint8).reshape(frame.height, -1)
+    return rows[:, : 3 * frame.width].copy()
+
+
+def is_known(frame: av.VideoFrame, picture: np.ndarray) -> bool:
+    return KnownColours(frame, picture).planes(frame) is not None
+
+
+def test_every_colour_there_is() -> None:
+    """All 2^24: each pair of u and v is a square of four pixels, whose y are four of the 256 in turn."""
+    u, v = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    four = np.tile(np.array([[0, 1], [2, 3]], np.uint8), (256, 256))
+    for y in range(0, 256, 4):
+        frame = frame_of(four + np.uint8(y), u, v)
+        assert is_known(frame, picture_of(frame)), y
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 32), (16, 34), (70, 90), (62, 126), (256, 340)])
+def test_sizes(height: int, width: int) -> None:
+    rng = np.random.default_rng(width)
+    shapes = ((height, width), *[(height // 2, width // 2)] * 2)
+    frame = frame_of(*(rng.integers(0, 256, shape, np.uint8) for shape in shapes))
+    picture = picture_of(frame)
+    assert is_known(frame, picture)
+    for y, x in ((0, 0), (height - 1, 3 * width - 1), (height // 2, width)):
+        other = picture.copy()
+        other[y, x] ^= 1
+        assert not is_known(frame, other)
+
+
+def test_frames_of_another_kind_are_left_to_swscale() -> None:
+    for width, height, kind in ((90, 71, "yuv420p"), (91, 70, "yuv420p"), (30, 70, "yuv420p"), (90, 70, "yuv422p")):
+        assert planes_of(av.VideoFrame(width, height, kind)) is None
+    frame = frame_of(*(np.full(shape, 90, np.uint8) for shape in ((70, 90), (35, 45), (35, 45))))
+    known = KnownColours(frame, picture_of(frame))
+    assert known.planes(frame) is not None
+    frame.colorspace = 1  # BT.709
+    assert known.planes(frame) is None
+    assert not is_known(frame, picture_of(frame))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "options"),
+    [
+        ("mpeg4", "yuv420p", {}),
+        ("libx264", "yuv420p", {"x264-params": "colormatrix=bt709"}),
+        ("libx264", "yuv420p", {"x264-params": "fullrange=on"}),
+        ("libx264", "yuvj420p", {}),
+        ("libx264", "yuv444p", {}),
+        ("mpeg2video", "yuv422p", {}),
+    ],
+)
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (70, 90), (48, 28)])
+def test_residual_is_the_frame_less_the_traced_iframe(
+    codec: str,
+    pixel_format: str,
+    options: dict[str, str],
+    height: int,
+    width: int,
+    moving_texture: Frames,
+    write_video: Write,
+) -> None:
+    name = "video.mpg" if codec == "mpeg2video" else "video.mp4"
+    path = write_video(name, moving_texture(9, height, width), codec, gop=9, options=options, pixel_format=pixel_format)
+    with av.open(str(path)) as container:
+        pictures = [picture_of(frame).reshape(height, width, 3) for frame in container.decode(video=0)]
+    (gop,) = read_gops(path)
+    (sixth,) = read_gops(path, positions=[6])
+    np.testing.assert_array_equal(sixth.residual[0], gop.residual[5])
+    np.testing.assert_array_equal(gop.iframe, pictures[0])
+    y, x = np.indices((height, width))
+    for motion, residual, picture in zip(gop.motion, gop.residual, pictures[1:], strict=True):
+        traced = gop.iframe[y - motion[..., 1], x - motion[..., 0]]
+        np.testing.assert_array_equal(residual, picture.astype(np.int16) - traced)
