@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import numpy as np
 import pytest
 
 from command import Command, Done
+from limited import run_limited
 
 CASES = 8  # damaged files a command
-SECONDS = 120  # after which an interpreter counts as hung
 
 
 def spoil(data: bytes, rng: np.random.Generator) -> bytes:
@@ -89,10 +88,7 @@ def run_apart(calls: list[tuple[object, ...]], script: Path) -> None:
     """Run those commands, one after the other, in an interpreter of their own; each says at most one line on stderr."""
     script.write_text("\n".join("\t".join(map(str, call)) for call in calls))
     command = [sys.executable, "-X", "faulthandler", "-c", APART, str(script)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    except subprocess.TimeoutExpired as hung:
-        pytest.fail(f"hangs on {(hung.stderr or b'').decode().splitlines()[-1:]}")
+    done = run_limited(script.parent.name, command, "stderr")
     assert done.returncode == 0, done.stderr[-3000:]
     cases = done.stderr.split("case ")[1:]
     assert len(cases) == len(calls)

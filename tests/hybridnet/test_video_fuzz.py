@@ -6,7 +6,6 @@ so that the test can name the file that killed it.
 
 import io
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -38,7 +37,6 @@ CASES = 220  # damaged files of each
 ROUNDS = 30  # over the same cases, in whose second half the memory must not grow
 CASES_OF_A_ROUND = 20
 GROWTH = 3_000_000  # bytes of resident memory; a frame lost in each read would be 8 MB
-SECONDS = 120  # after which an interpreter counts as hung
 PARTS = (  # of AVI, MP4 and Matroska, where they say what lies where
     *(b"avih", b"strh", b"idx1", b"moov", b"stbl", b"stss", b"stsz", b"stco"),
     *(b"\x1f\x43\xb6\x75", b"\x1c\x53\xbb\x6b"),
@@ -201,11 +199,10 @@ def read_damaged(video: Path, folder: Path, cases: int, rounds: int) -> None:
 
 def read_apart(video: Path, folder: Path, cases: int, rounds: int) -> list[int]:
     """`read_damaged` in an interpreter of its own; returns the memory held after each round, bytes."""
+    from limited import run_limited  # which the program that this file is has no path to
+
     command = [sys.executable, "-X", "faulthandler", "-W", "error", __file__, video, folder, cases, rounds]
-    try:
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=SECONDS)
-    except subprocess.TimeoutExpired as hung:
-        pytest.fail(f"{video.name} hangs on {(hung.stdout or b'').decode().splitlines()[-1:]}")
+    done = run_limited(video.name, command, "stdout")
     assert done.returncode == 0, f"{video.name}: {done.stdout.splitlines()[-1:]}: {done.stderr[-3000:]}"
     assert done.stderr == ""
     return [int(words.split()[1]) for words in done.stdout.splitlines() if words.startswith("bytes")]
