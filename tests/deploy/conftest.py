@@ -1,12 +1,14 @@
 """What the tests of the command line share."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from command import Command, Done
 from deploy import console
 from deploy.cli import main
+from panning import encode
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +29,10 @@ def hybridnet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         return Done(left.value.code or 0, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def vp9(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VP9, 26 frames: no motion vectors."""
+    path = tmp_path_factory.mktemp("vp9") / "new.webm"
+    return encode(path, "libvpx-vp9", 26, **{"deadline": "realtime", "cpu-used": "8"})

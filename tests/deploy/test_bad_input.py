@@ -12,17 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from command import Command, Done, hybridnet_apart
-
-
-def assert_one_line(done: Done, *words: str) -> None:
-    assert done.code == 1, done
-    lines = done.err.splitlines()
-    assert len(lines) == 1, done.err
-    assert lines[0].startswith("hybridnet: ")
-    for word in words:
-        assert word in lines[0]
-    assert done.out == ""
+from command import Command, assert_one_line, hybridnet_apart
 
 
 def write_video(path: Path, codec: str, frames: int, **options: str) -> Path:

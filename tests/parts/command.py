@@ -24,3 +24,12 @@ def hybridnet_apart(prelude: str, *arguments: object) -> Done:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def assert_one_line(done: Done, *words: str) -> None:
+    """Exit code 1, nothing on stdout, and one line on stderr that has those words."""
+    assert (done.code, done.out) == (1, ""), done
+    assert len(done.err.splitlines()) == 1, done.err
+    assert done.err.startswith("hybridnet: ")
+    for word in words:
+        assert word in done.err
