@@ -35,7 +35,7 @@ def clip_limit(clips: tuple[Clip, ...], pixels: int) -> int:
 
 
 def motion_uri(clip: Clip, step: int, limit: int) -> str:
-    """Motion int8 (2,S,S) of one step: direction is the hue, length the opacity, full at `limit`."""
+    """Motion int8 (2,S,S) of one step: direction is the hue, the root of length the opacity, full at `limit`."""
     return data_uri(without_white(motion_colours(clip.motion[step].transpose(1, 2, 0), limit)))
 
 

@@ -37,9 +37,14 @@ class Sheet:
         return axes
 
     def image(self, x: float, y: float, width: int, height: int, pixels: np.ndarray) -> None:
-        """An image stretched to this box, with a hairline around it, for it may be as white as the page."""
+        """An image stretched to this box, with a hairline around it, for it may be as white as the page.
+
+        One that is larger than the box is filtered, or lines of one pixel would be there or not by chance.
+        """
         self.blank(x - 1, y - 1, width + 2, height + 2).imshow(HAIRLINE, aspect="auto")
-        self.blank(x, y, width, height).imshow(pixels, interpolation="nearest", aspect="auto")
+        shrinks = height < pixels.shape[0] or width < pixels.shape[1]
+        how = "hanning" if shrinks else "nearest"
+        self.blank(x, y, width, height).imshow(pixels, interpolation=how, aspect="auto")
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Text from x on, its middle at y."""

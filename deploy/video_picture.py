@@ -166,11 +166,11 @@ def motion_limit(motions: Sequence[np.ndarray]) -> int:
 def motion_colours(motion: np.ndarray, limit: int) -> np.ndarray:
     """Motion (H,W,2), (x,y) in pixels, as uint8 (H,W,3) RGB.
 
-    Direction is the hue, red at +x and growing toward +y (down); length is the saturation, white at rest and full
-    from `limit` on.
+    Direction is the hue, red at +x and growing toward +y (down). Saturation is the square root of length, white at
+    rest and full from `limit` on: raw motion is a small part of what accumulates, and would hardly be seen otherwise.
     """
     x, y = motion[..., 0].astype(np.float64), motion[..., 1].astype(np.float64)
-    saturation = np.minimum(np.hypot(x, y) / limit, 1.0)[..., None]
+    saturation = np.sqrt(np.minimum(np.hypot(x, y) / limit, 1.0))[..., None]
     # Each channel of a pure hue is 1 within 60 degrees of its own angle and falls to 0 over the next 60.
     angle = (np.degrees(np.arctan2(y, x)) % 360)[..., None]
     distance = np.abs((angle - np.array([0, 120, 240]) + 180) % 360 - 180)

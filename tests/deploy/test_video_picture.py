@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from command import Command, Done, assert_one_line
+from deploy.sheet import new_sheet
 from deploy.video_picture import draw_gops, motion_colours, motion_limit, residual_colours
 from hybridnet.errors import VideoError
 
@@ -102,9 +103,9 @@ def test_raw_motion_above_accumulated_in_a_pan(tmp_path: Path) -> None:
     video = encode(tmp_path / "pan.avi", "mpeg4", 12, **STEADY)
     draw_gops(video, tmp_path / "a.png")
     picture = decode(tmp_path / "a.png")[0]
-    for x, red in zip(COLUMNS, (232, 162, 70, 0), strict=True):  # 255 * (1 - length / 11), rounded
+    for x, red in zip(COLUMNS, (178, 101, 38, 0), strict=True):  # 255 * (1 - sqrt(length / 11)), rounded
         raw_motion, motion = (panel(picture, y, x) for y in ROWS[:2])
-        assert raw_motion[24, 32].tolist() == [232, 255, 255]
+        assert raw_motion[24, 32].tolist() == [178, 255, 255]
         assert motion[24, 32].tolist() == [red, 255, 255]
 
 
@@ -114,9 +115,9 @@ def test_raw_motion_above_accumulated_in_a_pan(tmp_path: Path) -> None:
         ((0, 0), 20, (255, 255, 255)),
         ((20, 0), 20, (255, 0, 0)),
         ((-30, 0), 20, (0, 255, 255)),
-        ((10, 0), 20, (255, 128, 128)),  # half saturation: 127.5, rounded to even
-        ((4, 0), 5, (255, 51, 51)),  # saturation 4/5
-        ((-2, 0), 4, (128, 255, 255)),
+        ((5, 0), 20, (255, 128, 128)),  # half saturation: 127.5, rounded to even
+        ((9, 0), 25, (255, 102, 102)),  # saturation 3/5
+        ((-1, 0), 4, (128, 255, 255)),
     ],
 )
 def test_colours_of_motion_by_hand(motion: tuple[int, int], limit: int, colour: tuple[int, int, int]) -> None:
@@ -190,3 +191,13 @@ def test_without_matplotlib(clip: Path, tmp_path: Path) -> None:
     done = subprocess.run([*words, "--png", str(tmp_path / "a.png")], capture_output=True, text=True, check=False)
     assert_one_line(Done(done.returncode, done.stdout, done.stderr), "pip install 'hybridnet[report]'")
     assert os.listdir(tmp_path) == []
+
+
+def test_no_line_is_lost_where_a_picture_shrinks(tmp_path: Path) -> None:
+    lines = np.full((40, 340, 3), 255, np.uint8)
+    lines[:, 5::10] = 0
+    sheet = new_sheet(260, 40)
+    sheet.image(2, 2, 256, 36, lines)
+    sheet.save(tmp_path / "a.png")
+    dark = decode(tmp_path / "a.png")[0, 20, 2:-2, 0] < 160
+    assert np.count_nonzero(np.diff(dark.astype(int)) == 1) == 34
