@@ -89,7 +89,7 @@ def gop_packets(
 
     Raises VideoError for an index past the last GOP, TranscodeNeeded where the file breaks off or without a key frame.
     """
-    remaining = list(wanted or ())
+    remaining, first = list(wanted or ()), 0
     index = packet_index(container, stream)
     marks = _read_marks(index)
     if wanted is not None:
@@ -106,8 +106,9 @@ def gop_packets(
             return
         if marks:
             container.seek(marks[0].timestamp, stream=stream)
+            first = marks[0].number
     starts: dict[int | None, int] = {mark.position: mark.number - marks[0].number for mark in marks}
-    packets = demux(source, container, stream, index)
+    packets = demux(source, container, stream, index, first)
     yield from _scan(source, packets, starts, None if wanted is None else remaining)
 
 

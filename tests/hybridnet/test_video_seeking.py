@@ -16,6 +16,7 @@ import pytest
 
 from hybridnet.errors import VideoError
 from hybridnet.video import Gop, probe, read_gops
+from packets import remux
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -76,6 +77,18 @@ class Counted(io.FileIO):
         data = super().read(-1 if size is None else size)
         self.bytes_read += len(data)
         return data
+
+
+@pytest.mark.parametrize("name", ["late.mp4", "late.avi", "late.mkv"])
+def test_last_gop_of_a_stream_that_starts_on_a_p_frame(name: str, mpeg4_video: Path, tmp_path: Path) -> None:
+    path = remux(mpeg4_video, tmp_path / name, first=5)
+    full = list(read_gops(path))
+    assert [(gop.start, gop.length) for gop in full] == [(0, 12), (12, 12), (24, 4)]
+    for chosen in ([2], [0, 2], [1, 2]):
+        for gop, index in zip(read_gops(path, gops=chosen), chosen, strict=True):
+            assert_same(gop, full[index])
+    with pytest.raises(VideoError, match="GOP 3 was asked for, but the last one is 2"):
+        list(read_gops(path, gops=[3]))
 
 
 @pytest.mark.parametrize("name", ["long.avi", "long.mp4"])
