@@ -25,6 +25,7 @@ from hybridnet.processes import usable_cores
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
 from hybridnet.video.pictures import is_cut
+from hybridnet.video.probe import count_dropped
 from simulators import open_simulator, require_backend
 
 REGIME = "paper-45nm"
@@ -207,18 +208,21 @@ def use_clips(
 
     try:
         result = use(map(noted, sample_clips(video, preprocessing)))
-        if tell and (damaged or is_cut(video)):
-            tell(_damage_line(video, damaged))
+        if tell and (damage := _describe_damage(video, damaged)):
+            tell(f"{video}: damaged{damage}; used as far as it decodes")
         return result, False
     except TranscodeNeeded as error:
         reason = str(error).removeprefix(f"{video}: ").partition(";")[0]
     return use(_transcoded_clips(video, preprocessing, reason, tell)), True
 
 
-def _damage_line(video: str | Path, gops: Sequence[int]) -> str:
-    """What is said of a video that breaks off or whose GOPs of these indices are damaged."""
+def _describe_damage(video: str | Path, gops: Sequence[int]) -> str:
+    """Such as " in GOP 1 (the file breaks off)" for a video whose GOPs of these indices are damaged; "" if none is."""
+    dropped = count_dropped(video)
+    causes = [f"{dropped:,} frame{'' if dropped == 1 else 's'} before the first key frame lost"] if dropped else []
+    causes += ["the file breaks off"] if is_cut(video) else []
     where = f" in GOP {', '.join(map(str, gops))}" if gops else ""
-    return f"{video}: damaged{where}{' (the file breaks off)' if is_cut(video) else ''}; used as far as it decodes"
+    return where + (f" ({', '.join(causes)})" if causes else "")
 
 
 def transcoding_recipe(preprocessing: Preprocessing) -> Recipe:

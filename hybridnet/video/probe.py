@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import BinaryIO, cast
 
 import av
@@ -95,6 +95,13 @@ def probe(source: VideoSource) -> VideoInfo:
             keyframes=tuple(keyframes),
             has_motion_vectors=codec in MOTION_VECTOR_CODECS,
         )
+
+
+def count_dropped(source: VideoSource) -> int:
+    """Packets before the first key packet, of which nothing can be decoded; reads no further."""
+    container, stream = open_video(source)
+    with container:
+        return sum(1 for _ in takewhile(lambda packet: not packet.is_keyframe, demux(source, container, stream)))
 
 
 def require_upright(source: VideoSource) -> None:

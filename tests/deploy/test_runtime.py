@@ -14,6 +14,7 @@ from deploy.runtime import Prediction
 from hybridnet.errors import BackendError, VideoError
 from hybridnet.model.checkpoint import load_checkpoint
 from hybridnet.video import sample_clips
+from packets import remux
 
 
 def torch_logits(checkpoint: Path, video: Path, preprocessing) -> np.ndarray:
@@ -110,6 +111,14 @@ def test_damage_is_told(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
     prediction = open_bundle(tiny_bundle).predict(path, tell=told.append)
     assert told == [f"{path}: damaged in GOP 1; used as far as it decodes"]
     assert prediction.clips == 3
+
+
+@pytest.mark.parametrize("name", ["late.avi", "late.mp4"])
+def test_frames_before_the_first_key_frame_are_told(name: str, tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    path, told = remux(clip, tmp_path / name, first=5), list[str]()
+    prediction = open_bundle(tiny_bundle).predict(path, tell=told.append)
+    assert told == [f"{path}: damaged (7 frames before the first key frame lost); used as far as it decodes"]
+    assert prediction.clips == 2
 
 
 def test_a_file_that_breaks_off_is_told(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
