@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -10,16 +11,18 @@ import av
 import numpy as np
 import pytest
 
+import transcoding
 from command import Command
 from deploy import open_bundle
 from deploy.runtime import transcoding_recipe, use_clips
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.training.prepare import prepare
-from hybridnet.video import Preprocessing, Recipe, sample_clips
+from hybridnet.video import Preprocessing, Recipe, read_gops, sample_clips
 from packets import remux, spans
 from panning import encode
 
 PREPROCESSING = Preprocessing(size=112, short_side=128)
+TIMES = [int(time) for time in np.cumsum(np.random.default_rng(0).integers(5, 90, 26))]  # milliseconds
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +52,57 @@ def test_results_equal_those_of_the_prepared_file(tiny_bundle: Path, vp9: Path, 
     np.testing.assert_array_equal(direct.logits, prepared.logits)
     assert direct.work == prepared.work
     assert direct.clips == 2
+
+
+# What `prepare` must take, and the words that are said of those that cannot be read as they are.
+KINDS = {
+    "VP9": ("a.webm", "libvpx-vp9", "yuv420p", {"options": {"deadline": "realtime", "cpu-used": "8"}}, "codec vp9"),
+    "HEVC in 10 bits": (
+        "a.mp4",
+        "libx265",
+        "yuv420p10le",
+        {"options": {"x265-params": "log-level=none"}},
+        "codec hevc",
+    ),
+    "B-frames": ("a.mp4", "libx264", "yuv420p", {"b_frames": 2}, "has B-frames"),
+    "variable frame rate": ("a.mkv", "mpeg4", "yuv420p", {"times": TIMES, "options": {"g": "26"}}, ""),
+    "variable frame rate in VP9": ("a.webm", "libvpx-vp9", "yuv420p", {"times": TIMES}, "codec vp9"),
+    "10 bits": ("a.mp4", "libx264", "yuv420p10le", {"options": {"refs": "1", "sc_threshold": "0"}}, ""),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_memory_and_prepared(kind: str, tiny_bundle: Path, tmp_path: Path) -> None:
+    name, codec, pix_fmt, more, words = KINDS[kind]
+    video = transcoding.encode(tmp_path / name, transcoding.smooth(26), codec, pix_fmt, **more)
+    runtime, told = open_bundle(tiny_bundle), list[str]()
+    direct = runtime.predict(video, tell=told.append)
+    assert (direct.transcoded, len(told)) == (bool(words), bool(words))
+    prepared = runtime.predict(only(video, tmp_path / "cache", Recipe()))
+    assert not prepared.transcoded
+    if words:
+        assert f"{video}: transcoded in memory to MPEG-4, 340x256, GOP 12 ({words}" in told[0]
+        np.testing.assert_array_equal(direct.logits, prepared.logits)
+        assert direct.work == prepared.work
+
+
+def test_turned_pictures_in_memory_and_prepared(tiny_bundle: Path, tmp_path: Path) -> None:
+    video, told = encode(tmp_path / "turned.mp4", "mpeg4", 26, g="12", sc_threshold="1000000000"), list[str]()
+    data = bytearray(video.read_bytes())
+    at = data.index(b"tkhd") + 44  # the display matrix
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    video.write_bytes(data)
+    runtime = open_bundle(tiny_bundle)
+    direct = runtime.predict(video, tell=told.append)
+    assert told == [
+        f"{video}: transcoded in memory to MPEG-4, 340x256, GOP 12 (its pictures are to be turned by -90 degrees)"
+    ]
+    prepared = only(video, tmp_path / "cache", Recipe())
+    np.testing.assert_array_equal(direct.logits, runtime.predict(prepared).logits)
+    upright = np.rot90(next(read_gops(video)).iframe, -1)  # a quarter clockwise, as the matrix says
+    shown = next(read_gops(prepared)).iframe
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shown.shape, upright.shape[:2], strict=False))
+    assert np.abs(shown.astype(int) - upright[rows][:, columns]).mean() < 25
 
 
 def test_found_out_in_the_middle_and_no_clip_counted_twice(
