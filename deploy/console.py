@@ -30,6 +30,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def some_of(failed: int, total: int, fate: str) -> str:
+    """Such as "2 of 5 videos failed, each named above; the others are done", of videos that have each had a line."""
+    rest = "" if failed == total else "; the others are done"
+    return f"{failed:,} of {counted(total, 'video')} {fate}, each named above{rest}"
+
+
 def complain(message: object) -> None:
     """One line on stderr."""
     _err.print(f"hybridnet: {escape(' '.join(str(message).split()))}", soft_wrap=True)

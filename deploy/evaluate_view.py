@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn
 from rich.table import Table
 
 from deploy.confusion_picture import draw_confusions, write_confusion
-from deploy.console import complain, print_json, progress, show
+from deploy.console import complain, print_json, progress, show, some_of
 from deploy.doctor import extra
 from deploy.evaluate import TOP, Labelled, Score, evaluate
 from deploy.partition import check_deployable
@@ -68,7 +68,7 @@ def evaluate_on(
         if not as_json:
             show(f"wrote {out}: confusion.png, confusion_FORM.csv")
     if errors:
-        raise PartialError(f"{len(errors)} of {len(videos)} videos failed, each named above; the others are done")
+        raise PartialError(some_of(len(errors), len(videos), "failed"))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.batch import list_videos, predict_each
-from deploy.console import complain, print_json, progress
+from deploy.console import complain, print_json, progress, some_of
 from deploy.runtime import Prediction, Runtime
 from hardware import Target
 from hybridnet.errors import PartialError, VideoError
@@ -46,5 +46,5 @@ def predict_videos(
         trained = runtime.bundle.manifest.training is not None
         print_json({"bundle": str(runtime.bundle.path), "trained": trained, "videos": rows, **more})
     if failures:
-        many = f"{len(failures)} of {len(videos)} videos failed, each named above; the others are done"
+        many = some_of(len(failures), len(videos), "failed")
         raise PartialError(failures[0] if videos == paths[:1] else many)

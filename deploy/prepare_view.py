@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn
 
-from deploy.console import complain, counted, print_json, progress, show
+from deploy.console import complain, counted, print_json, progress, show, some_of
 from hybridnet.errors import PartialError, Stopped
 from hybridnet.training.cache import INDEX, Entry, read_index
 from hybridnet.training.prepare import prepare
@@ -46,7 +46,7 @@ def prepare_videos(sources: Sequence[Path], cache: Path, recipe: Recipe, workers
     elif total > 1 or not rejected:
         show(f"{cache}: {new:,} done, {kept:,} already there, {_totals(entries, recipe)}; index in {cache / INDEX}")
     if rejected:
-        many = f"{len(rejected)} of {total} videos were rejected, each named above; the others are done"
+        many = some_of(len(rejected), total, "were rejected")
         raise PartialError(_fault(rejected[0]) if total == 1 else many)
 
 

@@ -28,6 +28,11 @@ def test_one_is_no_plural(number: int, words: str) -> None:
     assert console.counted(number, "clip") == words
 
 
+def test_no_others_are_done_where_all_failed() -> None:
+    assert console.some_of(2, 5, "failed") == "2 of 5 videos failed, each named above; the others are done"
+    assert console.some_of(2, 2, "were rejected") == "2 of 2 videos were rejected, each named above"
+
+
 def test_lines_say_what_is_done_of_how_much(lines: Callable[[int], list[str]]) -> None:
     with console.progress() as bar:
         task = bar.add_task("predicting", total=1200)
