@@ -125,7 +125,7 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
     verdict = {
         "usable": f"usable as it is: {counted(facts.clips, 'clip')}",
         "sampled": f"will be sampled as {counted(facts.clips, 'clip')}",
-        "transcode": "must be transcoded",
+        "transcode": "must be transcoded (run, energy and simulate do, in memory)",
         "unusable": "cannot be used",
     }[facts.verdict]
     lines = [
