@@ -40,12 +40,13 @@ def show_paper(png: Path | None, as_json: bool) -> None:
 def _legend(paper: Paper) -> Iterator[str]:
     """What the columns hold, and where figures come from that the paper does not print."""
     yield f"published: {paper.reference}; ours: measured here, - where nothing is"
-    yield f"recounted: J/V of the published operations under {REGIME}; agrees: as far as it was rounded"
+    yield f"recounted: J/V of the operations under {REGIME}; agrees: as far as it was rounded"
+    yield "derived: the paper prints no operations; these are kept because they make its joules, which proves nothing"
     for table in paper.tables:
         for row in table.rows:
             found = best_recount(row)
             if found and not found.source.startswith("Table"):
-                yield f"{table.where}, {row.name}: {found.counted} is {found.source}"
+                yield f"{table.where}, {row.name}: {found.counted} is {found.source}, {found.evidence}"
             if row.name not in OWN:
                 yield from (f"{table.place(row, column)}: {_origin(ours)}" for column, ours in row.ours.items())
 
@@ -107,9 +108,15 @@ def _peers(table: Table) -> Grid:
     for row in table.rows:
         found = best_recount(row)
         source = [found.counted if found else NONE] if counted else []
-        recount = [f"{found.joules:.3f}", "yes" if found.agrees else "NO"] if found else [NONE, NONE]
+        recount = [f"{found.joules:.3f}", _verdict(found)] if found else [NONE, NONE]
         grid.add_row(row.name, *row.published.values(), *source, *recount, _notes(row))
     return grid
+
+
+def _verdict(found: Recount) -> str:
+    if not found.agrees:
+        return "NO"
+    return "derived" if found.evidence == "derived" else "yes"
 
 
 def _own(table: Table) -> Grid:

@@ -45,12 +45,15 @@ class Recount:
     agrees    whether it equals the printed figure within what the printed digits leave open
     counted   the counts, in words
     source    where they are printed
+    evidence  "published" in this paper, "second-hand" from another source, or "derived": kept because they make the
+              printed joules, so that they agree says nothing
     """
 
     joules: float
     agrees: bool
     counted: str
     source: str
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def _recounts(
         joules = _joules(Decimal(tflops), synops * times)
         open_by = _joules(_half_unit(tflops), half * times) + float(_half_unit(published["joules"]))
         agrees = abs(joules - float(published["joules"])) <= open_by
-        yield Recount(joules, agrees, f"{tflops} T{words}", place)
+        yield Recount(joules, agrees, f"{tflops} T{words}", place, counts.get("evidence", "published"))
 
 
 def _counts(

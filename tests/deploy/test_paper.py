@@ -16,6 +16,8 @@ def test_prints_published_beside_ours(hybridnet: Command) -> None:
     assert "Ours params, M 83.41 83.28 preset base, 101 classes make sizes docs/variants.md" in lines
     assert "variant top-1 published top-1 ours J/V published J/V ours notes" in lines
     assert "Separate 94.18 - 0.95 - 10" in lines
+    assert "ViViT-L FE RD 65.9 81.7 83.0 54.92 11.94 T 54.924 derived" in lines
+    assert "Table 2, ViViT-L FE: 11.94 T is 3980 GFLOPs x 1 x 3 (Arnab et al., ICCV 2021), derived" in lines
     assert any(line.startswith("6. 822.48 J is 100 times too high") for line in lines)
 
 
