@@ -81,4 +81,4 @@ def _finish(page: Path, facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        show(f"wrote {page}: {page.stat().st_size / 1e6:.1f} MB, open it in any browser")
+        show(f"wrote {page}: {page.stat().st_size / 1e3:,.0f} kB, open it in any browser")
