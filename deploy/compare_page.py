@@ -1,10 +1,11 @@
 """Two bundles on one page: differences marked, energy on one scale."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from deploy.compare import Fact, Side, bundle_facts, layer_facts, run_facts
-from deploy.report_charts import Chart, parts_chart
+from deploy.report_charts import parts_chart
 from deploy.report_page import plain, render
 from hybridnet import __version__
 
@@ -32,13 +33,24 @@ def compare_page(a: Side, b: Side, video: Path | None, notes: list[str]) -> str:
 
 def _table(facts: list[Fact]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "a": plain(first), "b": plain(second), "same": first == second} for name, first, second in facts
+        {"name": name, "a": _phrases(plain(first), plain(second)), "b": _phrases(plain(second), plain(first))}
+        for name, first, second in facts
     ]
 
 
-def energy_charts(a: Side, b: Side) -> list[Chart]:
-    """Per regime a bar a bundle, a segment a part, both on the scale of the dearer one."""
-    return [
-        parts_chart(first.report.regime, {"A": first.report, "B": second.report})
-        for first, second in zip(a.ledgers, b.ledgers, strict=True)
-    ]
+def _phrases(cell: str, other: str) -> list[tuple[str, bool]]:
+    """The phrases of a cell, and whether the other side's cell has another one in that place."""
+    pairs = zip_longest(cell.split(", "), other.split(", "))
+    return [(phrase, phrase != theirs) for phrase, theirs in pairs if phrase is not None]
+
+
+def energy_charts(a: Side, b: Side) -> list[dict[str, Any]]:
+    """Per regime a bar a bundle, a segment a part, both on the scale of the dearer one; and what no bar has."""
+    charts = []
+    for first, second in zip(a.ledgers, b.ledgers, strict=True):
+        regime = first.report.regime
+        unpriced = dict.fromkeys((*first.report.unpriced, *second.report.unpriced))
+        missing = f"not in the bars, for {regime} has no price: {', '.join(unpriced)}" if unpriced else ""
+        chart = parts_chart(regime, {"A": first.report, "B": second.report})
+        charts.append({"chart": chart, "missing": missing})
+    return charts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import CHROMIUM, look
+from browser import CHROMIUM, brightness, look
 from command import Command
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -208,11 +208,6 @@ return {
     .filter(e => parseFloat(view.getComputedStyle(e).fontSize) < 12).length,
 };
 """
-
-
-def brightness(colour: str) -> float:
-    """Mean of the channels of "rgb(r, g, b)", 0..255."""
-    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

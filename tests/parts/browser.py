@@ -35,3 +35,8 @@ def look(page: Path, script: str, *, width: int, dark: bool = False) -> Any:
     )  # fmt: skip
     (found,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     return json.loads(unescape(found))
+
+
+def brightness(colour: str) -> float:
+    """Mean of the channels of "rgb(r, g, b)", 0..255."""
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
