@@ -151,7 +151,10 @@ def doctor_table(findings: Iterable[Finding]) -> Table:
 
 
 def joules(value: float) -> str:
-    """Joules with a readable prefix."""
+    """Joules with a readable prefix, three digits; all of a whole number's from a thousand joules on."""
+    if value >= 999.5:
+        return f"{value:,.0f} J"
+    value = float(f"{value:.3g}")  # before the prefix is chosen: 999.6 uJ are 1 mJ
     for factor, unit in ((1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ")):
         if value >= factor:
             return f"{value / factor:.3g} {unit}"
