@@ -35,7 +35,7 @@ def ledger_lines(ledger: Ledger) -> list[str]:
         lines = [f"total {joules(report.total)} per video under {regime}: {parts}; {each} per triplet"]
     else:
         lines = [f"no total: {regime} has no price for anything that ran"]
-    if report.unpriced and report.priced:
+    if report.unpriced:
         lines.append(f"not in the total, for {regime} has no price: {', '.join(report.unpriced)}")
     if report.included:
         words: dict[str, list[str]] = {}

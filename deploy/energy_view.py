@@ -3,6 +3,7 @@
 import csv
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,28 @@ class _Batch:
     bundle: Bundle
     table: Path | None
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-    mappings: dict[str, ChipMapping | None] = field(default_factory=dict)
+
+    @cached_property
+    def mapping(self) -> ChipMapping | None:
+        """The streams on the regime's chip."""
+        return map_streams(self.bundle.graphs, self.regime)
+
+    @cached_property
+    def shipped(self) -> list[tuple[Target, ChipMapping | None]]:
+        """Every price list that ships, and the streams on its chip; the regime may be a file of the same name."""
+        regimes = [target for target in map(load_target, list_targets()) if target.prices]
+        return [(target, map_streams(self.bundle.graphs, target)) for target in regimes]
 
     def tell(self, video: Path, prediction: Prediction) -> None:
         ledger = self._add(video, prediction)
         title = f"{video.name}: {counted(prediction.clips, 'clip')}, regime {self.regime.name}"
-        show(ledger_table(ledger, title), *ledger_lines(ledger), *source_lines([ledger.report]))
+        show(
+            ledger_table(ledger, title) if ledger.report.priced else title,
+            *ledger_lines(ledger),
+            *source_lines([ledger.report]),
+        )
         show(*work_lines(prediction.work))
-        show(regimes_table({regime.name: self._under(regime, prediction) for regime in _price_lists()}))
+        show(regimes_table({one.name: make_ledger(prediction.work, one, mapping) for one, mapping in self.shipped}))
 
     def row(self, video: Path, prediction: Prediction) -> dict[str, Any]:
         ledger = self._add(video, prediction)
@@ -79,23 +94,15 @@ class _Batch:
         return {}
 
     def _add(self, video: Path, prediction: Prediction) -> Ledger:
-        ledger = self.ledgers[str(video)] = self._under(self.regime, prediction, self._decode(video))
+        ledger = make_ledger(prediction.work, self.regime, self.mapping, self._decode(video))
+        self.ledgers[str(video)] = ledger
         return ledger
-
-    def _under(self, regime: Target, prediction: Prediction, decode: EnergyRow | None = None) -> Ledger:
-        if regime.name not in self.mappings:
-            self.mappings[regime.name] = map_streams(self.bundle.graphs, regime)
-        return make_ledger(prediction.work, regime, self.mappings[regime.name], decode)
 
     def _decode(self, video: Path) -> EnergyRow | None:
         return measure_decode(
             video.name,
             lambda: use_clips(video, self.bundle.manifest.preprocessing, lambda clips: deque(clips, maxlen=0)),
         )
-
-
-def _price_lists() -> list[Target]:
-    return [target for target in map(load_target, list_targets()) if target.prices]
 
 
 def _write_table(path: Path, regime: str, ledgers: dict[str, Ledger]) -> None:

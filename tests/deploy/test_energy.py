@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from importlib.resources import files
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -145,6 +146,30 @@ def test_a_csv_does_not_replace_an_input(hybridnet: Command, tiny_bundle: Path, 
         assert code == 1
         assert len(err.splitlines()) == 1
     assert Path(video).read_bytes() == clip.read_bytes()
+
+
+def test_a_target_without_prices_has_no_total_and_names_what_ran(
+    hybridnet: Command, tiny_bundle: Path, clip: Path
+) -> None:
+    code, out, _ = hybridnet("energy", tiny_bundle, clip, "--target", "loihi2")
+    assert code == 0
+    assert "no total: loihi2 has no price for anything that ran" in out
+    assert "not in the total, for loihi2 has no price: mac, membrane_update, spike, " in out
+
+
+def test_a_file_with_the_name_of_a_shipped_target_is_not_taken_for_it(
+    hybridnet: Command, tiny_bundle: Path, clip: Path, tmp_path: Path
+) -> None:
+    """loihi1 with cores of 64 neurons has another mapping; the row of the shipped loihi1 stays as it is."""
+    text = (files("hardware") / "targets/loihi1.toml").read_text()
+    small = tmp_path / "loihi1.toml"
+    small.write_text(text.replace("value = 1024\n", "value = 64\n"))
+    tables = [hybridnet("energy", tiny_bundle, clip, "--target", target).out for target in ("loihi1", small)]
+    mapped, rows = (
+        [re.findall(line, table, re.MULTILINE) for table in tables] for line in (r"mapped to .*$", "^ loihi1 .*$")
+    )
+    assert mapped[0] != mapped[1]
+    assert rows[0] == rows[1] != []
 
 
 BAD_TARGETS = {
