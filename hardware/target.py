@@ -239,8 +239,8 @@ class _Reader:
             self._fail(entry, repr(value), _either(allowed))
 
     def _text(self, entry: str, value: Any) -> str:
-        if not isinstance(value, str) or not value.strip():
-            self._fail(entry, repr(value), "a text that is not empty")
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():  # it is printed within lines
+            self._fail(entry, repr(value), "a text of one printable line that is not empty")
         return value
 
     def _note(self, entry: str, table: dict[str, Any]) -> str:
