@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from deploy.bundle import Bundle, Golden
 from deploy.console import counted, print_json, progress, show
@@ -67,7 +68,7 @@ def mapping_table(mapping: ChipMapping, title: str) -> Table:
         table.add_row(
             f"{layer.part}/{layer.name}", "x".join(map(str, wiring.outputs)), "x".join(map(str, tiling.box)),
             tiling.kernel if wiring.weight_bits else "none", f"{fit.cores.number:,}", _span(layer.chips),
-            "[red]no fit[/]" if fit.broken else COLUMNS.get(fit.binding or "", ""), *map(_share, fit.loads),
+            Text("no fit", "red") if fit.broken else COLUMNS.get(fit.binding or "", ""), *map(_share, fit.loads),
         )  # fmt: skip
     return table
 

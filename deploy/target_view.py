@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from deploy.console import complain, counted, print_json, show
@@ -75,7 +74,7 @@ def _in_full(target: Target) -> Iterator[Table | str]:
         table = new_table("limits", "limit", "value", "unit", "source")
         for name, limit in target.limits.items():
             value = " ".join(limit.value) if isinstance(limit.value, tuple) else _number(limit.value)
-            table.add_row(name, value, limit.unit, escape(_said(limit.source, limit.note)))
+            table.add_row(name, value, limit.unit, _said(limit.source, limit.note))
         yield table
     for title, known in (("prices", target.prices), ("memories", target.memories)):
         if known:
@@ -85,7 +84,7 @@ def _in_full(target: Target) -> Iterator[Table | str]:
 def _priced(title: str, known: Mapping[str, Price] | Mapping[str, Memory]) -> Table:
     table = new_table(title, "of", "value", "unit", "evidence", "source")
     for name, price in known.items():
-        table.add_row(name, f"{price.value:g}", price.unit, price.evidence, escape(_said(price.source, price.note)))
+        table.add_row(name, f"{price.value:g}", price.unit, price.evidence, _said(price.source, price.note))
     return table
 
 

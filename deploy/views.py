@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.markup import escape
+from rich.style import StyleType
 from rich.table import Table
+from rich.text import Text
 
 from deploy.bundle import Bundle, needs
 from deploy.console import counted
@@ -17,9 +20,21 @@ from hybridnet.spiking import Layer, SpikingGraph
 from simulators import needed_processes
 
 
-def new_table(title: str, *columns: str) -> Table:
+class PlainTable(Table):
+    """A table whose text is printed as it is, names with brackets among it; what has a colour is a rich `Text`."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """As `Table.add_row`."""
+        plain = (escape(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*plain, style=style, end_section=end_section)
+
+
+def new_table(title: str, *columns: str) -> PlainTable:
     """The one style of table: a line under the head, nothing wrapped while there is room."""
-    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    heads = map(escape, columns)
+    table = PlainTable(
+        *heads, title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for column in table.columns:
         column.overflow = "fold"
     return table
@@ -98,7 +113,7 @@ def prediction_table(prediction: Prediction, rows: int = 5) -> Table:
     """The best labels."""
     table = new_table("scores", "label", "score")
     for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:rows]:
-        table.add_row(escape(label), f"{score:.1%}")
+        table.add_row(label, f"{score:.1%}")
     return table
 
 
@@ -145,8 +160,8 @@ def doctor_table(findings: Iterable[Finding]) -> Table:
     """Findings, one a row; a remedy only where something is missing."""
     table = new_table("doctor", "part", "state", "found", "remedy")
     for finding in findings:
-        state = "[green]ready[/]" if finding.ready else "[red]missing[/]"
-        table.add_row(finding.part, state, finding.found, "" if finding.ready else escape(finding.remedy))
+        state = Text("ready", "green") if finding.ready else Text("missing", "red")
+        table.add_row(finding.part, state, finding.found, "" if finding.ready else finding.remedy)
     return table
 
 
