@@ -26,6 +26,7 @@ from hybridnet.training.data import items_of, read_data
 from hybridnet.training.datasets import read_folder
 
 TARGETS = {"zero": "loihi2", "subtract": "loihi2-custom"}  # that have neurons of each reset
+FINER = {"message", "membrane_update_inactive"}  # prices of what is not counted here
 USUAL_SPLITS = ("test", "val", "all")  # the first of these that a folder has
 
 
@@ -137,7 +138,10 @@ def _show(scores: Mapping[str, Score], checkpoint: Checkpoint, title: str, regim
     ]
     for name, values in rows:
         shown.add_row(name, *values)
-    show(shown, _class_table(scores, checkpoint))
+    show(shown)
+    if regime.prices.keys() & FINER and any(score.energy is not None for score in scores.values()):
+        show("energy without messages and hops, each membrane update as an active one's; hybridnet energy is finer")
+    show(_class_table(scores, checkpoint))
     if checkpoint.training is None:
         show("the weights of this checkpoint are untrained, so its accuracy is chance")
 

@@ -130,7 +130,8 @@ def _trace(graph: SpikingGraph, x: np.ndarray, spikes: Sequence[np.ndarray]) -> 
         counts[layer.name] = sent.astype(np.int64)
         updates[layer.name] = len(x) * int(np.prod(shape))
     nothing = np.empty(0, np.int32)
-    return Trace("torch", nothing, {}, {}, counts, events, updates, {})
+    inputs = np.count_nonzero(x.reshape(len(x), -1), axis=1)
+    return Trace("torch", nothing, {}, {}, counts, events, updates, {}, inputs)
 
 
 class _Sum:

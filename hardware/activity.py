@@ -17,29 +17,29 @@ from hybridnet.trace import Trace
 class Told:
     """What only a run that recorded "counts" tells.
 
-    arrivals   non-zero inputs that reached the layer
     active     updates of neurons whose potential was not zero afterwards, or that spiked
     effective  synaptic events whose weight is not zero
     """
 
-    arrivals: int
     active: int
     effective: int
 
     def __add__(self, other: "Told") -> "Told":
-        return Told(self.arrivals + other.arrivals, self.active + other.active, self.effective + other.effective)
+        return Told(self.active + other.active, self.effective + other.effective)
 
 
 @dataclass(frozen=True)
 class LayerActivity:
     """Sums of one layer; two of the same layer can be added.
 
-    events   synaptic events: padding edges excluded, zero weights included
-    updates  membrane updates
-    spikes   spikes sent
-    told     None if the run, or any of those added, did not record "counts"
+    arrivals  inputs that reached the layer and were not zero
+    events    synaptic events: padding edges excluded, zero weights included
+    updates   membrane updates
+    spikes    spikes sent
+    told      None if the run, or any of those added, did not record "counts"
     """
 
+    arrivals: int
     events: int
     updates: int
     spikes: int
@@ -47,7 +47,13 @@ class LayerActivity:
 
     def __add__(self, other: "LayerActivity") -> "LayerActivity":
         told = self.told + other.told if self.told and other.told else None
-        return LayerActivity(self.events + other.events, self.updates + other.updates, self.spikes + other.spikes, told)
+        return LayerActivity(
+            self.arrivals + other.arrivals,
+            self.events + other.events,
+            self.updates + other.updates,
+            self.spikes + other.spikes,
+            told,
+        )
 
 
 def observe(graph: SpikingGraph, trace: Trace) -> dict[str, LayerActivity]:
@@ -74,8 +80,9 @@ def observe(graph: SpikingGraph, trace: Trace) -> dict[str, LayerActivity]:
             _foreign(f"{traced} {events.max()} events in a step, more than there are synapses")
         told = None
         if name in trace.active_counts:
-            told = Told(int(arrivals.sum()), int(trace.active_counts[name].sum()), int(trace.effective[name].sum()))
-        activities[name] = LayerActivity(int(np.sum(events)), updates, int(np.sum(spikes)), told)
+            told = Told(int(trace.active_counts[name].sum()), int(trace.effective[name].sum()))
+        arrived = int(np.sum(arrivals))
+        activities[name] = LayerActivity(arrived, int(np.sum(events)), updates, int(np.sum(spikes)), told)
         arrivals = spikes
     return activities
 

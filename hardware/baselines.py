@@ -49,8 +49,9 @@ def silence(graph: SpikingGraph, activities: Mapping[str, LayerActivity]) -> dic
     silent, driven = {}, graph.input_bits == 1
     for layer, _, _, _ in graph.neuron_layers():
         activity = activities[layer.name]
-        told = activity.told and replace(activity.told, **({"arrivals": 0, "effective": 0} if driven else {}))
-        silent[layer.name] = replace(activity, spikes=0, events=0 if driven else activity.events, told=told)
+        told = activity.told and replace(activity.told, **({"effective": 0} if driven else {}))
+        none = {"arrivals": 0, "events": 0} if driven else {}
+        silent[layer.name] = replace(activity, spikes=0, told=told, **none)
         driven = True
     return silent
 

@@ -51,7 +51,7 @@ def count_spiking(part: str, graph: SpikingGraph, activities: Mapping[str, Layer
     """Operations of the layers of a graph, whose activities are those of `observe`, summed over any number of runs.
 
     What reaches the first layer is multiplied ("mac") if the graph's input is graded (input_bits > 1); later layers see
-    binary spikes. Without activities that are `told` there are no accesses.
+    binary spikes. Updates of activities that are not `told` are of no kind.
     """
     counts = []
     graded = graph.input_bits > 1
@@ -121,14 +121,12 @@ def _arithmetic(part: str, layer: Layer, activity: LayerActivity, graded: bool) 
 def _accesses(
     part: str, layer: Layer, source: Shape, shape: Shape, activity: LayerActivity, value_bits: int
 ) -> list[Count]:
-    if activity.told is None:
-        return []
     arrived = _events_of(source, value_bits)
     weights = Store(layer.weight.size * WEIGHT_BITS // 8, WEIGHT_BITS)
     potentials = Store(prod(shape) * POTENTIAL_BITS // 8, POTENTIAL_BITS)
     reached = 2 * (activity.events + activity.updates)
     counts = [
-        Count(part, layer.name, "activation_read", activity.told.arrivals, store=arrived),
+        Count(part, layer.name, "activation_read", activity.arrivals, store=arrived),
         Count(part, layer.name, "weight_read", activity.events, store=weights),
         Count(part, layer.name, "potential_access", reached, store=potentials),
     ]

@@ -22,7 +22,7 @@ class Trace:
     updates       int: membrane updates, neurons x T
     overflow_counts   int64 (T,): wraps of u plus clips of v at 24 bits per step. Exact, and a sign of a bad scale.
                       Empty for Lava, which does not report them
-    inputs        int64 (T,): non-zero elements of the graph's input per step; empty if not recorded ("counts")
+    inputs        int64 (T,): non-zero elements of the graph's input per step
     active_counts int64 (T,): neurons whose potential is not zero after the step, or that spiked; on request ("counts")
     effective     int64 (T,): the synaptic events whose weight is not zero; on request ("counts")
     """
@@ -35,7 +35,7 @@ class Trace:
     events: Mapping[str, np.ndarray]
     updates: Mapping[str, int]
     overflow_counts: Mapping[str, np.ndarray]
-    inputs: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    inputs: np.ndarray
     active_counts: Mapping[str, np.ndarray] = field(default_factory=dict)
     effective: Mapping[str, np.ndarray] = field(default_factory=dict)
 

@@ -9,7 +9,6 @@ from simulators.events import taps_reached
 class Activity:
     """Counts of one run; `see_input`, then `see_layer` of one layer after the other, over some steps from `start` on.
 
-    inputs      int64 (T,): non-zero elements of the input
     active      int64 (T,) by layer: neurons whose potential is not zero after the step, or that spiked
     effective   int64 (T,) by layer: events whose weight is not zero, counted when they are sent, delayed or not
     """
@@ -18,14 +17,12 @@ class Activity:
         """`fan_outs`: of every layer, see `effective_fan_out`, int (inputs,) in the order of its spikes' indices."""
         self._fan_outs = fan_outs
         self._sent: list[np.ndarray] = []
-        self.inputs = np.zeros(steps, np.int64)
         self.active = {name: np.zeros(steps, np.int64) for name in fan_outs}
         self.effective = {name: np.zeros(steps, np.int64) for name in fan_outs}
 
-    def see_input(self, start: int, spikes: list[np.ndarray]) -> None:
+    def see_input(self, spikes: list[np.ndarray]) -> None:
         """Of every step the indices of the input's non-zero elements."""
         self._sent = spikes
-        self.inputs[start : start + len(spikes)] = [len(sent) for sent in spikes]
 
     def see_layer(self, start: int, name: str, spikes: list[np.ndarray], potentials: np.ndarray) -> None:
         """Of every step the indices of the layer's spikes, and its potentials after reset."""

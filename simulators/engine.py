@@ -23,7 +23,6 @@ from simulators.population import Population, Spikes
 # potentials of all of them are looked at.
 _TOGETHER, _LOOKED_AT = 32, 4
 _REFRACTORY = 1 << 7  # Loihi's v register in the step of a spike: the refractory delay, 1, in its upper bits
-_NO_COUNTS = np.empty(0, np.int64)
 
 
 def run(
@@ -41,6 +40,7 @@ def run(
     counts, events, overflows = ({layer.name: np.zeros(steps, np.int64) for layer in layers} for _ in range(3))
     sent = {layer.name: np.zeros((steps, *layer.shape), bool) for layer in layers if "spikes" in record}
     held = {layer.name: np.empty((steps, *layer.shape), np.int32) for layer in layers if "v" in record}
+    inputs = np.zeros(steps, np.int64)
     activity = (
         Activity({layer.name: layer.effective_fan_out for layer in layers}, steps) if "counts" in record else None
     )
@@ -48,8 +48,9 @@ def run(
     for start in range(0, steps, together):
         now = slice(start, start + together)
         spikes = Spikes.of(x[now], layers[0].graded or layers[0].synapses is None)
+        inputs[now] = spikes.counts
         if activity:
-            activity.see_input(start, places(spikes.bits, layers[0].source))
+            activity.see_input(places(spikes.bits, layers[0].source))
         for layer, population in zip(layers, populations, strict=True):
             spikes = population.play(spikes, rests[now])
             events[layer.name][now] = population.events
@@ -75,7 +76,7 @@ def run(
         events=events,
         updates={layer.name: layer.size * steps for layer in layers},
         overflow_counts=overflows,
-        inputs=activity.inputs if activity else _NO_COUNTS,
+        inputs=inputs,
         active_counts=activity.active if activity else {},
         effective=activity.effective if activity else {},
     )

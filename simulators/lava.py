@@ -115,6 +115,7 @@ def _trace(graph: SpikingGraph, network: Network, x: np.ndarray, record: Collect
         events=events,
         updates={name: int(np.prod(shape)) * steps for name, shape in shapes.items()},
         overflow_counts={},
+        inputs=np.count_nonzero(x.reshape(steps, -1), axis=1),
     )
 
 

@@ -49,7 +49,7 @@ def simulate(
     x        integer or bool, (T,C,H,W) or (T,N), any T >= 1, within +-graph.input_limit (0 or 1 if input_bits is 1)
     backend  "integer" (exact, fast), "lava" (Lava's fixed_pt processes; seconds to start), or "lava-stock" (the same
              with Lava's own model of Conv, several times slower, and no process of this toolkit's own)
-    record   any of "spikes", "v" and "counts" (inputs, active neurons, effective events; integer backend only)
+    record   any of "spikes", "v" and "counts" (active neurons, effective events; integer backend only)
     reset_interval       N >= 1: every layer is back at rest before its frames N, 2N, ...; None for never
     hardware_refractory  read v as Loihi's captures hold it: 128 (refDelay << 7) in the step of a spike instead of 0;
                          the dynamics are the same. Integer backend and reset "zero" only

@@ -22,6 +22,7 @@ from hybridnet.model.network import HybridNet
 from hybridnet.video import sample_clips
 
 CLASSES = ("jump", "walk")
+MEMORY = "horowitz-45nm+memory"  # prices everything that is counted but the steps
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +44,13 @@ def run(*words: object) -> str:
 
 def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
     """The bundle's column is what `predict` says of each video, the float model's what `HybridNet.run_real` does."""
-    found = json.loads(run(tiny_checkpoint, videos, "--bundle", tiny_bundle, "-o", tmp_path / "out", "--json"))
+    found = json.loads(
+        run(tiny_checkpoint, videos, "--bundle", tiny_bundle, "-o", tmp_path / "out", "--json", "--target", MEMORY)
+    )
     checkpoint = load_checkpoint(tiny_checkpoint)
     true = [checkpoint.labels.index(name) for name in CLASSES]
     bundle = open_bundle(tiny_bundle)
-    predictions = [bundle.predict(videos / name / f"{name}.avi") for name in CLASSES]
+    predictions = [bundle.predict(videos / name / f"{name}.avi", regime=MEMORY) for name in CLASSES]
     floats = []
     for name in CLASSES:
         clips = list(sample_clips(videos / name / f"{name}.avi", bundle.bundle.manifest.preprocessing))
@@ -62,7 +65,7 @@ def test_three_forms(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp
         "bundle": [checkpoint.labels.index(prediction.labels[0]) for prediction in predictions],
     }
     expected["quantised"] = expected["bundle"]
-    assert (found["videos"], found["trained"], found["regime"]) == (2, False, "paper-45nm")
+    assert (found["videos"], found["trained"], found["regime"]) == (2, False, MEMORY)
     for form, best in expected.items():
         confusion = np.zeros((15, 15), int)
         for row, column in zip(true, best, strict=True):
@@ -159,7 +162,9 @@ def test_as_a_table_with_a_bundle_of_its_own(tiny_checkpoint: Path, videos: Path
         f'[data]\nname = "two clips"\nlayout = "folder"\nroot = "{videos}"\ncache = "none"\ntest = "all"\n'
         '[run]\nout = "none"\nepochs = 1\n'
     )
-    shown = run(tiny_checkpoint, tmp_path / "train.toml")
+    shown = run(tiny_checkpoint, tmp_path / "train.toml", "--target", "loihi1")
+    assert "energy a video, loihi1" in shown
+    assert "energy without messages and hops, each membrane update as an active one's" in shown
     assert "two clips (all), 2 videos" in shown
     assert "same label as float" in shown
     assert "untrained" in shown

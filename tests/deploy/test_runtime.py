@@ -11,6 +11,7 @@ import torch
 from deploy import open_bundle
 from deploy.bundle import read_bundle
 from deploy.runtime import Prediction
+from hardware.operations import ON_CHIP
 from hybridnet.errors import BackendError, VideoError
 from hybridnet.model.checkpoint import load_checkpoint
 from hybridnet.video import sample_clips
@@ -49,7 +50,7 @@ def test_lava_and_integer_predict_the_same(tiny_bundle: Path, clip: Path) -> Non
     lava = open_bundle(tiny_bundle, backend="lava").predict(clip)
     np.testing.assert_array_equal(integer.logits, lava.logits)
     assert integer.work.rates == lava.work.rates
-    for operation in ("mac", "synaptic_operation", "membrane_update", "spike"):
+    for operation in ("mac", "synaptic_operation", "membrane_update", "spike", *ON_CHIP):
         assert totals(integer, operation) == totals(lava, operation)
 
 

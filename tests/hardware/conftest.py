@@ -39,10 +39,13 @@ def conv_graph() -> SpikingGraph:
 
 @pytest.fixture
 def make_trace() -> Callable[..., Trace]:
-    """Build a trace that holds counts only: make_trace(events=..., updates=..., spike_counts=...)."""
+    """Build a trace that holds counts only: make_trace(events=..., updates=..., spike_counts=..., inputs=...)."""
 
     def build(
-        events: Mapping[str, list[int]], updates: Mapping[str, int], spike_counts: Mapping[str, list[int]]
+        events: Mapping[str, list[int]],
+        updates: Mapping[str, int],
+        spike_counts: Mapping[str, list[int]],
+        inputs: list[int],
     ) -> Trace:
         return Trace(
             backend="integer",
@@ -53,6 +56,7 @@ def make_trace() -> Callable[..., Trace]:
             events={name: np.array(counts, np.int64) for name, counts in events.items()},
             updates=updates,
             overflow_counts={},
+            inputs=np.array(inputs, np.int64),
         )
 
     return build

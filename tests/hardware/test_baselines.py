@@ -72,16 +72,16 @@ def test_the_convlstm_baseline_equals_torchs_count_of_the_models_own():
 def activities(spikes: int) -> dict[str, LayerActivity]:
     """conv of 612 events; 5 events of the readout a spike."""
     return {
-        "conv": LayerActivity(612, 96, spikes, Told(33, 68, 612)),
-        "readout": LayerActivity(5 * spikes, 10, 0, Told(spikes, 9, 5 * spikes)),
+        "conv": LayerActivity(33, 612, 96, spikes, Told(68, 612)),
+        "readout": LayerActivity(spikes, 5 * spikes, 10, 0, Told(9, 5 * spikes)),
     }
 
 
 def test_silence_keeps_what_is_not_driven_by_spikes(conv_graph):
     silent = silence(conv_graph, activities(8))
     assert silent == {
-        "conv": LayerActivity(612, 96, 0, Told(33, 68, 612)),
-        "readout": LayerActivity(0, 10, 0, Told(0, 9, 0)),
+        "conv": LayerActivity(33, 612, 96, 0, Told(68, 612)),
+        "readout": LayerActivity(0, 0, 10, 0, Told(9, 0)),
     }
 
 

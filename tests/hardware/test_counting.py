@@ -43,13 +43,29 @@ def run(make_trace):
         events={"conv": [naive_events(frame, cout=3, kernel=3, padding=1) for frame in frames], "readout": [35, 5]},
         updates={"conv": 48 * 2, "readout": 5 * 2},
         spike_counts={"conv": [7, 1], "readout": [0, 0]},
+        inputs=[32, 1],
     )
     return trace, replace(
         trace,
-        inputs=np.array([32, 1]),
         active_counts={"conv": np.array([48, 20]), "readout": np.array([5, 4])},
         effective={"conv": np.array([600, 12]), "readout": np.array([30, 5])},
     )
+
+
+# Inputs are 8-bit values at one of 32 places: 5 + 8 bits. Spikes are at one of 48: 6 bits, a buffer of 48 bits.
+# 54 weights of the conv, 240 of the readout, a byte each; potentials take 3 bytes. Each event and each update reads
+# and writes one: 2 * (612 + 96) and 2 * (40 + 10).
+CONV_ACCESSES = (
+    Count("motion", "conv", "activation_read", 33, store=Store(32, 13)),
+    Count("motion", "conv", "weight_read", 612, store=Store(54, 8)),
+    Count("motion", "conv", "potential_access", 1416, store=Store(144, 24)),
+    Count("motion", "conv", "activation_write", 8, store=Store(6, 6)),
+)
+READOUT_ACCESSES = (
+    Count("motion", "readout", "activation_read", 8, store=Store(6, 6)),
+    Count("motion", "readout", "weight_read", 40, store=Store(240, 8)),
+    Count("motion", "readout", "potential_access", 100, store=Store(15, 24)),
+)
 
 
 def test_counts_of_one_run(conv_graph, run):
@@ -59,33 +75,25 @@ def test_counts_of_one_run(conv_graph, run):
         Count("motion", "conv", "mac", 612, "int8"),
         Count("motion", "conv", "membrane_update", 96),
         Count("motion", "conv", "spike", 8),
+        *CONV_ACCESSES,
         Count("motion", "readout", "synaptic_operation", 40, "dense"),
         Count("motion", "readout", "membrane_update", 10),
+        *READOUT_ACCESSES,
     ]
 
 
 def test_counts_of_a_run_that_told_more(conv_graph, run):
-    """Inputs are 8-bit values at one of 32 places: 5 + 8 bits. Spikes are at one of 48: 6 bits, a buffer of 48 bits.
-
-    54 weights of the conv, 240 of the readout, a byte each; potentials take 3 bytes. Each event and each update reads
-    and writes one: 2 * (612 + 96) and 2 * (40 + 10).
-    """
     _, told = run
     assert count_spiking("motion", conv_graph, observe(conv_graph, told)) == [
         Count("motion", "conv", "mac", 612, "int8"),
         Count("motion", "conv", "membrane_update", 68, "active"),
         Count("motion", "conv", "membrane_update", 28, "inactive"),
         Count("motion", "conv", "spike", 8),
-        Count("motion", "conv", "activation_read", 33, store=Store(32, 13)),
-        Count("motion", "conv", "weight_read", 612, store=Store(54, 8)),
-        Count("motion", "conv", "potential_access", 1416, store=Store(144, 24)),
-        Count("motion", "conv", "activation_write", 8, store=Store(6, 6)),
+        *CONV_ACCESSES,
         Count("motion", "readout", "synaptic_operation", 40, "dense"),
         Count("motion", "readout", "membrane_update", 9, "active"),
         Count("motion", "readout", "membrane_update", 1, "inactive"),
-        Count("motion", "readout", "activation_read", 8, store=Store(6, 6)),
-        Count("motion", "readout", "weight_read", 40, store=Store(240, 8)),
-        Count("motion", "readout", "potential_access", 100, store=Store(15, 24)),
+        *READOUT_ACCESSES,
     ]
 
 
@@ -109,6 +117,7 @@ def test_binary_input_is_accumulated_not_multiplied(conv_graph, make_trace):
         events={"conv": [3, 0], "readout": [0, 0]},
         updates={"conv": 96, "readout": 10},
         spike_counts={"conv": [0, 0], "readout": [0, 0]},
+        inputs=[1, 0],
     )
     binary = replace(conv_graph, input_bits=1)
     first = count_spiking("motion", binary, observe(binary, trace))[0]
@@ -119,8 +128,8 @@ def test_activities_of_runs_add_up(conv_graph, run):
     plain, told = run
     seen = observe(conv_graph, told)
     twice = sum_activities([seen, seen])["conv"]
-    assert (twice.events, twice.updates, twice.spikes) == (1224, 192, 16)
-    assert (twice.told.arrivals, twice.told.active, twice.told.effective) == (66, 136, 1224)
+    assert (twice.arrivals, twice.events, twice.updates, twice.spikes) == (66, 1224, 192, 16)
+    assert (twice.told.active, twice.told.effective) == (136, 1224)
     assert sum_activities([seen, observe(conv_graph, plain)])["conv"].told is None
     assert sum_activities([]) == {}
 

@@ -28,6 +28,7 @@ def assert_same(mine: Trace, theirs: Trace) -> None:
         np.testing.assert_array_equal(mine.events[name], theirs.events[name])
         np.testing.assert_array_equal(mine.spike_counts[name], theirs.spike_counts[name])
     np.testing.assert_array_equal(mine.potential, theirs.potential)
+    np.testing.assert_array_equal(mine.inputs, theirs.inputs)
     assert mine.updates == theirs.updates
     assert theirs.overflows == {}
 
