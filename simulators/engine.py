@@ -36,7 +36,7 @@ def run(
     steps = len(x)
     rests = np.arange(steps) % (reset_interval or steps) == 0
     looked_at = "v" in record or "counts" in record
-    populations = [Population(layer, looked_at) for layer in layers]
+    populations = [Population(layer) for layer in layers]
     counts, events, overflows = ({layer.name: np.zeros(steps, np.int64) for layer in layers} for _ in range(3))
     sent = {layer.name: np.zeros((steps, *layer.shape), bool) for layer in layers if "spikes" in record}
     held = {layer.name: np.empty((steps, *layer.shape), np.int32) for layer in layers if "v" in record}
@@ -44,7 +44,9 @@ def run(
     activity = (
         Activity({layer.name: layer.effective_fan_out for layer in layers}, steps) if "counts" in record else None
     )
-    together = min(_TOGETHER, _LOOKED_AT) if looked_at else _TOGETHER
+    together = min(steps, _LOOKED_AT if looked_at else _TOGETHER)
+    largest = max(layer.size for layer in layers)
+    shelf = np.empty(together * largest if looked_at else 0, np.int32)  # one for all layers in turn
     for start in range(0, steps, together):
         now = slice(start, start + together)
         spikes = Spikes.of(x[now], layers[0].graded or layers[0].synapses is None)
@@ -52,16 +54,17 @@ def run(
         if activity:
             activity.see_input(places(spikes.bits, layers[0].source))
         for layer, population in zip(layers, populations, strict=True):
-            spikes = population.play(spikes, rests[now])
+            potentials = shelf[: len(rests[now]) * layer.size].reshape(len(rests[now]), -1)
+            spikes = population.play(spikes, rests[now], potentials)
             events[layer.name][now] = population.events
             counts[layer.name][now] = spikes.counts
             overflows[layer.name][now] = population.overflows
             if activity:
-                activity.see_layer(start, layer.name, places(spikes.bits, layer.shape), population.held)
+                activity.see_layer(start, layer.name, places(spikes.bits, layer.shape), potentials)
             if layer.name in sent:
                 sent[layer.name][now] = unpack(spikes.bits, layer.shape)
             if layer.name in held:
-                held[layer.name][now] = channels_first(population.held, layer.shape)
+                held[layer.name][now] = channels_first(potentials, layer.shape)
                 if hardware_refractory:
                     held[layer.name][now][unpack(spikes.bits, layer.shape)] = _REFRACTORY
     potential = np.ascontiguousarray(channels_first(population.potential[None], layer.shape)[0])

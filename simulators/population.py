@@ -52,12 +52,11 @@ class Population:
     """Everything is allocated once and changed in place by the kernels.
 
     potential  int32 (neurons,): v, flat HWC
-    held       int32 (T,neurons): v after each of the last steps played; (T,0) unless it is recorded
     events, overflows   int64 (T,): synaptic events, and wraps of u and clips of v, of the last steps played
     """
 
-    def __init__(self, layer: PreparedLayer, recorded: bool) -> None:
-        self._layer, self._recorded = layer, recorded
+    def __init__(self, layer: PreparedLayer) -> None:
+        self._layer = layer
         rows, row = rows_of(layer.shape)
         self._height = max(1, min(rows, _BAND // row))
         tops = range(0, rows, self._height)
@@ -76,10 +75,13 @@ class Population:
         self._line = None if layer.delay is None else DelayLine(layer.delay, layer.sums)
         self._arrivals = None if layer.delay is None else DelayLine(layer.delay, np.int64)
         self.potential = np.empty(layer.size, np.int32)
-        self.held = self.events = self.overflows = np.empty(0, np.int64)
+        self.events = self.overflows = np.empty(0, np.int64)
 
-    def play(self, spikes: Spikes, rests: np.ndarray) -> Spikes:
-        """Take the input's spikes of T steps, give those sent; at rest before every step where `rests`, bool (T,)."""
+    def play(self, spikes: Spikes, rests: np.ndarray, held: np.ndarray) -> Spikes:
+        """Take the input's spikes of T steps, give those sent; at rest before every step where `rests`, bool (T,).
+
+        held  int32 (T,neurons): filled with v after every step; (T,0) to leave it
+        """
         layer, steps = self._layer, len(rests)
         synapses, convolution, counts = layer.synapses, None, np.zeros((steps, 3), np.int64)
         if layer.delays_inputs:
@@ -93,11 +95,10 @@ class Population:
             if not self._frame.size:
                 self._frame = np.empty(convolution.frame_size(self._height), np.int32)
         sent = empty_bits(steps, layer.shape)
-        self.held = np.empty((steps, layer.size), np.int32) if self._recorded else _nothing(steps)
         play(
             spikes.bits, spikes.values, synapses, convolution, layer.neurons, dense, rests, self._bands,
             self._feeds, self._accumulator, self._places, self._frame, self._current, self.potential,
-            sent.view(np.uint16), self.held, counts,
+            sent.view(np.uint16), held, counts,
         )  # fmt: skip
         self.events, self.overflows = counts[:, 0], counts[:, 2]
         return Spikes(sent, _nothing(steps), counts[:, 1])

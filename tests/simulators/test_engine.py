@@ -96,21 +96,24 @@ def test_more_than_one_band_of_rows_and_one_stretch_of_steps(reference, monkeypa
         np.testing.assert_array_equal(trace.events[name], layer["events"])
 
 
-def test_memory_is_a_few_copies_of_a_layer_s_state():
+@pytest.mark.parametrize("looked_at", [(), ("v",)], ids=["nothing recorded", "potentials recorded"])
+def test_memory_is_a_few_copies_of_a_layer_s_state(looked_at):
     layers = [Layer("0", "conv", np.ones((16, 2, 3, 3), int), padding=(1, 1), decay_u=4000, threshold=20)]
     for name in "123":
         layers.append(Layer(name, "conv", np.ones((16, 16, 3, 3), int), padding=(1, 1), decay_u=4000, threshold=20))
     graph = SpikingGraph(tuple(layers), (2, 96, 96), 1, steps=1)
     x = np.random.default_rng(5).random((30, 2, 96, 96)) < 0.5
-    simulate(graph, x[:1])  # loads the kernels
+    simulate(graph, x[:1], record=looked_at)  # loads the kernels
     tracemalloc.start()
-    simulate(graph, x)
+    trace = simulate(graph, x, record=looked_at)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     state = 16 * 96 * 96 * 4
-    # Per layer u, v, the accumulator, the spikes as written and as handed on, the dense frame, and one to spare;
-    # what every layer sends in 30 steps, were it kept, would be 7 more at a byte each.
-    assert peak < 4 * 7 * state
+    # Per layer u and v, and two for what is smaller: a band's accumulator and dense frame, the spikes as bits. What
+    # every layer sends in 30 steps, were it kept, would be 7 more at a byte each. Recorded potentials take those of 4
+    # steps more, on one shelf for all layers, and what is handed out.
+    recorded = sum(v.nbytes for v in trace.v.values())
+    assert peak < 4 * 4 * state + (4 * state + recorded if looked_at else 0)
 
 
 def test_layers_larger_than_one_block_of_the_neuron_kernel(reference):
