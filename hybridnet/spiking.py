@@ -172,8 +172,9 @@ class Layer:
             return shape
         if self.kind == "dense":
             if len(shape) != 1 or shape[0] != self.weight.shape[1]:
+                remedy = "fix the weight" if len(shape) == 1 else "add a flatten"
                 raise GraphError(
-                    f"layer {self.name}: dense takes ({self.weight.shape[1]},), its input is {shape}; add a flatten"
+                    f"layer {self.name}: dense takes ({self.weight.shape[1]},), its input is {shape}; {remedy}"
                 )
             return (self.weight.shape[0],)
         channels = self.weight.shape[1] * self.groups

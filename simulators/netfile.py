@@ -31,6 +31,8 @@ _GEOMETRY = ("stride", "padding", "dilation")
 SUBTRACT, READOUT = "CUBA_SUBTRACT", "CUBA_READOUT"
 PROCESSES = {SUBTRACT: "SubtractLIF", READOUT: "PotentialReadout"}  # by neuron type, in simulators.lava_processes
 _NEURONS = ("CUBA", "LOIHI", *PROCESSES)
+# What a neuron may state and must: netx does not look at the exponents, and a chip would.
+_FIXED = {"refDelay": 1, "gradedSpike": 0, "messageBits": 0, "weight_exp": 0, "wgtExp": 0}
 
 
 def needed_processes(graph: SpikingGraph) -> tuple[str, ...]:
@@ -214,6 +216,8 @@ def _read_layer(group: h5py.Group, default_name: str) -> Layer:
         raise GraphError(f"layer {name}: complex weights are not supported; export it with real ones")
     if kind != "dense" and delay.any():
         raise GraphError(f"layer {name}: delays of a {kind} are not supported; export it without delays")
+    if kind == "input" and group.name != "/layer/0":
+        raise GraphError(f"layer {name}: an input layer must be the first; drop it")
     shared: dict[str, Any] = {
         **_read_neuron(group, kind, name),
         "bias": integer_array(group, "bias", name) if "bias" in group else None,
@@ -259,7 +263,7 @@ def _checked_type(neuron: h5py.Group, name: str) -> str:
     kind = word(neuron, "type", name)
     if kind not in _NEURONS:
         raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use {' or '.join(_NEURONS)}")
-    for what, expected in (("refDelay", 1), ("gradedSpike", 0), ("messageBits", 0), ("weight_exp", 0)):
+    for what, expected in _FIXED.items():
         if what in neuron and (value := integer(neuron, what, name)) != expected:
             raise GraphError(f"layer {name}: {what} {value} is not supported; export it with {what} {expected}")
     return kind

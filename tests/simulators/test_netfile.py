@@ -110,7 +110,7 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         (put("layer/1/type", np.array([b"convT"])), "layer first: type 'convT' is not supported"),
         (put("layer/3/type", np.array([b"average"])), "layer out: type 'average' is not supported"),
         (put("layer/3/type", np.array([b"concat"])), "layer out: type 'concat' is not supported"),
-        (put("layer/3/type", np.array([b"input"])), "layer out: an input has one weight for all neurons, not 96"),
+        (put("layer/3/type", np.array([b"input"])), "layer out: an input layer must be the first; drop it"),
         (put("layer/3/type", 3), "layer out: type must hold one word"),
         (
             put("layer/1/delay", np.array([0, 2, 0])),
@@ -162,7 +162,12 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
             put("layer/1/neuron/weight_exp", 2),
             "layer first: weight_exp 2 is not supported; export it with weight_exp 0",
         ),
+        (put("layer/1/neuron/wgtExp", 1), "layer first: wgtExp 1 is not supported; export it with wgtExp 0"),
         (put("layer/3/neuron/iDecay", [7, 8, 9]), "layer out: iDecay has 3 values and must have one"),
+        (
+            put("layer/3/weight", np.ones((3, 31))),
+            r"layer out: dense takes \(31,\), its input is \(32,\); fix the weight",
+        ),
         (put("layer/3/type", np.array([b"dense_rec"])), "layer out: type 'dense_rec' is not supported"),
         (
             put("layer/3/delay", np.ones((3, 32))),
