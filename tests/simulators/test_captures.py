@@ -1,8 +1,8 @@
 """The engine against what real Loihi chips did: the captures that lava-dl 0.6.0 ships in its tests.
 
-`pilotnet_lif` holds spikes and potentials of every layer over 24 steps, `tinynet` spikes over 16. A layer with synapses
-answers a step later than the one before, and the chip's 16 frames were reset every 17 steps. `ntidigits` holds the
-output spikes of a dense network with delays over 3000 steps.
+`pilotnet_lif` holds spikes and potentials of every layer over 24 steps (of the last one over 25, from another run),
+`tinynet` spikes over 16. A layer with synapses answers a step later than the one before, and the chip's 16 frames were
+reset every 17 steps. `ntidigits` holds the output spikes of a dense network with delays over 3000 steps.
 """
 
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ def shipped() -> Path:
 
 def test_pilotnet_on_loihi(shipped):
     captured = shipped / "gts" / "pilotnet_lif"
-    graph = load_net(captured / "network.net", num_layers=10)  # what the capture of the last layer holds is another v
+    graph = load_net(captured / "network.net", num_layers=10)  # the last layer was captured in another run
     image = np.load(captured / "image.npy").T  # each neuron's bias, which drives it
     trace = simulate(
         graph, np.tile(image, (24, 1, 1, 1)), record=("spikes", "v"), reset_interval=17, hardware_refractory=True
@@ -35,6 +35,17 @@ def test_pilotnet_on_loihi(shipped):
     for late, (layer, name) in enumerate(zip(list(trace.v)[1:], names, strict=True), start=1):
         np.testing.assert_array_equal(trace.spikes[layer][:-late], np.load(captured / f"{name}.npy").T[late:])
         np.testing.assert_array_equal(trace.v[layer][:-late], np.load(captured / f"{name}-v.npy").T[late:])
+
+
+def test_pilotnet_s_last_layer_was_captured_in_another_run(shipped):
+    captured = shipped / "gts" / "pilotnet_lif"
+    weight = load_net(captured / "network.net").layers[-1].weight
+    current = 64 * (np.load(captured / "fc-2.npy").T @ weight.T).ravel()  # a step later, no current being kept
+    held = np.load(captured / "fc-3-u.npy").ravel()
+    assert (len(current), len(held)) == (24, 25)
+    np.testing.assert_array_equal(current[:7], held[1:8])  # until the chip's reset
+    assert (np.flatnonzero(current[8:]) + 9).tolist() == [11, 18, 20]
+    assert (np.flatnonzero(held[9:]) + 9).tolist() == [11, 22]
 
 
 def test_pilotnet_on_loihi_from_its_input_spikes(shipped):
