@@ -1,7 +1,7 @@
 """numba's `njit`, except that a cache which cannot be kept is done without: every process then compiles anew.
 
 numba keeps compiled kernels beside their source, or else in the user's cache folder, or in NUMBA_CACHE_DIR. It raises
-where it finds no such folder that it may write, and when a disk is full.
+where it finds no such folder that it may write, when a disk is full, and where files of the cache are damaged.
 """
 
 import hashlib
@@ -37,8 +37,14 @@ class _Cache(FunctionCache):
         # numba would first import all that it can compile, a third of a process's start; what is compiled needs its
         # memory manager alone.
         rtsys.initialize(context)
-        with suppress(OSError):
+        try:
             return self._load_overload(signature, context)
+        except OSError:
+            return None
+        except Exception:  # whatever a damaged file makes of itself; with an empty index it is written anew
+            with suppress(OSError):
+                self.flush()
+            return None
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with suppress(OSError):

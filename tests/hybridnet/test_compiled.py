@@ -83,6 +83,16 @@ def test_a_folder_that_can_no_longer_be_written_or_read(tmp_path, hit):
     assert run(tmp_path, code) == "0 0"
 
 
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("length", [0, 100], ids=["empty", "cut short"])
+def test_a_damaged_file_is_written_anew(tmp_path, suffix, length):
+    run(tmp_path, hits(0))
+    (damaged,) = (tmp_path / "__pycache__").glob(f"kernel.double*.{suffix}")
+    damaged.write_bytes(damaged.read_bytes()[:length])  # as a machine that lost its power leaves it
+    assert run(tmp_path, hits(0)) == "0 0"
+    assert run(tmp_path, hits(1)) == "1 1"
+
+
 def test_an_installation_that_cannot_be_written_reads_and_simulates(tmp_path):
     for package in ("hybridnet", "simulators"):
         here = Path(__file__).parents[2] / package
