@@ -24,10 +24,11 @@ def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture
         next_motion[y,x] = motion[y - shift_y, x - shift_x] + vector
         next_picture[y,x] = picture[y - shift_y, x - shift_x]
 
-    and residual = the frame's colours - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what a block adds is
-    its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2), float32 or int16; the warped
-    pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or without residual, these are empty.
-    The frame is either `rows`, uint8 (H,N), N >= 3 * W, or, if these are empty, `planes` as `colour.planes_of` has them.
+    and residual = the frame's colours - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what
+    a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2), float32 or int16;
+    the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or without residual, these
+    are empty. The frame is either `rows`, uint8 (H,N), N >= 3 * W, or `planes` as `colour.planes_of` has them, and the
+    others are empty.
 
     Returns the share of the picture, 0..1, that no block covers, moving or not.
     """
