@@ -12,7 +12,7 @@ from hybridnet.compiled import njit
 from hybridnet.video.colour import subtract_pair
 
 ONE = np.uintp(1)
-BAND = 32  # rows
+BAND = 8  # rows
 
 
 @njit(nogil=True)
