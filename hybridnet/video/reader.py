@@ -23,6 +23,7 @@ from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import KnownColours, RgbRows
 from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
+from hybridnet.video.memory import Memory
 from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import REMEDY, VideoSource, open_video, source_name
 from hybridnet.video.seeking import GopPackets, gop_packets
@@ -158,6 +159,7 @@ class _GopReader:
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
+        self._motions, self._residuals = Memory(), Memory()
         self._tracer: AnyTracer | None = None
 
     def read(self, packets: GopPackets) -> Gop:
@@ -184,8 +186,8 @@ class _GopReader:
             picture = self._rgb_rows(first)[:, : 3 * first.width].copy()
             tracer.start(None)  # lets go of the GOP before, whose memory may then be taken again
             try:
-                motion = np.empty((len(places), *shape, 2), tracer.motion_dtype)
-                residual = np.empty((len(places) if request.residual else 0, *shape, 3), np.int16)
+                motion = self._motions.take((len(places), *shape, 2), tracer.motion_dtype)
+                residual = self._residuals.take((len(places) if request.residual else 0, *shape, 3), np.dtype(np.int16))
             except MemoryError as error:
                 raise VideoError(
                     f"{self._name}: GOP {packets.index} has {len(places)} P-frames of {first.width}x{first.height}, "

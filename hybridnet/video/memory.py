@@ -1,0 +1,42 @@
+"""`Memory`: where a reader's arrays lie. To give memory back and take it anew, zeroed by the system, costs as much as to
+fill it, so what nobody holds on to any more is used again.
+"""
+
+import mmap
+import weakref
+from math import prod
+
+import numpy as np
+
+LARGE = 2 << 20  # bytes: a large page of the system's; smaller arrays are left to numpy
+SPARES = 2  # blocks that are kept: a `for` loop holds on to one while the next is filled
+
+
+class Memory:
+    """Memory for arrays of much the same size, taken one after the other."""
+
+    def __init__(self) -> None:
+        self._blocks: list[tuple[mmap.mmap, weakref.ref[np.ndarray]]] = []
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array with anything in it, in memory that no living array lies in; MemoryError if there is none."""
+        size = prod(shape) * dtype.itemsize
+        if size < LARGE:
+            return np.empty(shape, dtype)
+        idle = [block for block, array in self._blocks if array() is None and size <= len(block) <= 2 * size]
+        block = idle[0] if idle else _map(size)
+        # All views of it refer to this array, for what it lies in is no array, so it lives as long as they do.
+        array = np.frombuffer(block, dtype, prod(shape))
+        kept = [(other, used) for other, used in self._blocks if other is not block]
+        self._blocks = [*kept, (block, weakref.ref(array))][-SPARES:]
+        return array.reshape(shape)
+
+
+def _map(size: int) -> mmap.mmap:
+    try:
+        block = mmap.mmap(-1, -(-size // LARGE) * LARGE)
+    except OSError as error:
+        raise MemoryError(str(error)) from error
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # a page for each 4 KB would be looked up anew in every GOP
+        block.madvise(mmap.MADV_HUGEPAGE)
+    return block
