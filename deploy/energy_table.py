@@ -47,7 +47,11 @@ def ledger_lines(ledger: Ledger) -> list[str]:
     else:
         on = f"{counted(ledger.mapping.cores, 'core')} of {counted(ledger.mapping.chips, 'chip')}"
         fits = ", though they do not fit" if next(ledger.mapping.broken(), None) else ""
-        lines.append(f"messages, hops: of the streams' spikes, mapped to {on} of {ledger.mapping.target.name}{fits}")
+        name = ledger.mapping.target.name
+        lines.append(f"messages, hops: of the streams' spikes, mapped to {on} of {name}{fits}")
+        graded = any(row.operation == "mac" and row.part in ledger.streams for row in report.rows)
+        if graded and ledger.mapping.target.bits("input_bits") == 1:
+            lines.append(f"the first layers' graded input would not run on {name}, whose spikes carry no payload")
     if not ledger.measured:
         lines.append("decode: not included, no energy counters of the processor can be read here (/sys/class/powercap)")
     return [*lines, *_comparison(ledger)]
@@ -80,7 +84,7 @@ def summary_table(summary: Mapping[str, tuple[float, float]], videos: int) -> Ta
     for column in table.columns[1:]:
         column.justify = "right"
     for name, (middle, spread) in summary.items():
-        show = joules if "joules" in name else _number
+        show = joules if "joules" in name else _share if "rate" in name or "Sparsity" in name else _number
         table.add_row(name.replace("_", " "), show(middle), show(spread))
     return table
 
@@ -121,5 +125,9 @@ def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"
 
 
+def _share(value: float) -> str:
+    return f"{value:.3%}"
+
+
 def _number(value: float) -> str:
-    return f"{value:.3%}" if value <= 1 else f"{value:,.0f}"
+    return f"{value:,.0f}"

@@ -61,7 +61,7 @@ class Ledger:
         return {
             "total_joules": total,
             "joules_per_triplet": None if total is None else total / self.clips,
-            **{f"{part}_joules": joules for part, joules in self.report.parts.items()},
+            **{f"{row.part}_joules": self.report.parts.get(row.part) for row in self.report.rows},
             "dense_joules": dense,
             "convlstm_joules": convlstm,
             "spike_rate": self.spike_rate,

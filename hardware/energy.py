@@ -78,18 +78,20 @@ class EnergyReport:
 
     @property
     def parts(self) -> dict[str, float]:
-        """Joules by part, in the order of the rows."""
+        """Joules by part, in the order of the rows; a part of which nothing has a price is not there: it is not 0."""
         totals: dict[str, float] = {}
         for row in self.rows:
-            totals[row.part] = totals.get(row.part, 0.0) + (row.joules or 0.0)
+            if row.joules is not None:
+                totals[row.part] = totals.get(row.part, 0.0) + row.joules
         return totals
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: regime, total (J), parts (J), unpriced, included, rows."""
+        """For JSON: regime, total (J), parts (J; None of which nothing has a price), unpriced, included, rows."""
+        parts = self.parts
         return {
             "regime": self.regime,
             "total": self.total,
-            "parts": self.parts,
+            "parts": {row.part: parts.get(row.part) for row in self.rows},
             "unpriced": list(self.unpriced),
             "included": self.included,
             "rows": [asdict(row) for row in self.rows],

@@ -13,6 +13,7 @@ import pytest
 from command import Command
 from deploy import open_bundle
 from deploy.decode_energy import measure_decode
+from deploy.energy_table import ledger_lines
 from deploy.ledger import make_ledger, map_streams
 from hardware import load_target
 from hardware.target import list_targets
@@ -125,6 +126,28 @@ def test_several_videos_have_mean_spread_and_a_csv(
     code, out, _ = hybridnet("energy", tiny_bundle, *videos)
     assert code == 0
     assert "2 videos: mean and standard deviation" in out
+
+
+def test_a_part_without_a_price_is_not_zero(hybridnet: Command, tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    """Loihi 1 has no price for a multiply-accumulate, nor for what crosses the bridge."""
+    _, out, _ = hybridnet("energy", tiny_bundle, clip, "--target", "loihi1", "--csv", tmp_path / "energy.csv", "--json")
+    found = json.loads(out)
+    parts = found["videos"][0]["energy"]["parts"]
+    assert [part for part, cost in parts.items() if cost is None] == ["chip", "bridge", "conventional"]
+    assert "conventional_joules" not in found["summary"]
+    with (tmp_path / "energy.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["conventional_joules"] == row["bridge_joules"] == ""
+    assert float(row["motion_joules"]) == parts["motion"]
+
+
+def test_what_would_not_run_on_the_regimes_chip_is_said(tiny_bundle: Path, work) -> None:
+    graphs = open_bundle(tiny_bundle).bundle.graphs
+    for name, refused in (("loihi1", True), ("loihi1-sanafe", True), ("loihi2-assumed", False)):
+        regime = load_target(name)
+        lines = ledger_lines(make_ledger(work, regime, map_streams(graphs, regime)))
+        said = "the first layers' graded input would not run on loihi1, whose spikes carry no payload"
+        assert (said in lines) == refused, name
 
 
 def test_a_bad_video_leaves_the_others_in_the_csv(

@@ -119,7 +119,8 @@ def test_what_another_price_includes_is_neither_free_nor_unpriced():
     assert report.included == {"potential_access": "synaptic_operation"}
     assert report.unpriced == ("bridge_access",)
     assert [row.within for row in report.rows] == [None, "synaptic_operation", None]
-    assert report.parts == {"motion": report.total, "bridge": 0.0}
+    assert report.parts == {"motion": report.total}
+    assert report.to_dict()["parts"] == {"motion": report.total, "bridge": None}
 
 
 def test_rows_carry_price_evidence_and_source_in_the_order_given():
