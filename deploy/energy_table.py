@@ -78,6 +78,17 @@ def regimes_table(ledgers: Mapping[str, Ledger]) -> Table:
     return table
 
 
+def left_out_lines(ledgers: Mapping[str, Ledger]) -> list[str]:
+    """Which regimes have no price for anything of a part, so that their totals are not of the same."""
+    lines: dict[str, list[str]] = {}
+    for name, ledger in ledgers.items():
+        parts = dict.fromkeys(row.part for row in ledger.report.rows)
+        missing = ", ".join(part for part in parts if part not in ledger.report.parts)
+        if missing:
+            lines.setdefault(missing, []).append(name)
+    return [f"no price for anything of {parts}: {', '.join(names)}" for parts, names in lines.items()]
+
+
 def summary_table(summary: Mapping[str, tuple[float, float]], videos: int) -> Table:
     """Mean and spread over videos."""
     table = new_table(f"{counted(videos, 'video')}: mean and standard deviation", "per video", "mean", "spread")

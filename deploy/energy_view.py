@@ -10,7 +10,7 @@ from typing import Any
 from deploy.bundle import Bundle
 from deploy.console import counted, show
 from deploy.decode_energy import measure_decode
-from deploy.energy_table import ledger_lines, ledger_table, regimes_table, source_lines, summary_table
+from deploy.energy_table import ledger_lines, ledger_table, left_out_lines, regimes_table, source_lines, summary_table
 from deploy.ledger import Ledger, make_ledger, map_streams, summarise
 from deploy.predict_view import predict_videos
 from deploy.runtime import Prediction, open_bundle, use_clips
@@ -62,7 +62,8 @@ class _Batch:
             *source_lines([ledger.report]),
         )
         show(*work_lines(prediction.work))
-        show(regimes_table({one.name: make_ledger(prediction.work, one, mapping) for one, mapping in self.shipped}))
+        regimes = {one.name: make_ledger(prediction.work, one, mapping) for one, mapping in self.shipped}
+        show(regimes_table(regimes), *left_out_lines(regimes))
 
     def row(self, video: Path, prediction: Prediction) -> dict[str, Any]:
         ledger = self._add(video, prediction)

@@ -98,6 +98,7 @@ def test_the_terminal_says_what_is_left_out(hybridnet: Command, tiny_bundle: Pat
         assert re.search(line, out), line
     for regime in REGIMES:
         assert regime in out
+    assert "no price for anything of chip, bridge, conventional: loihi1, loihi1-sanafe\n" in out
 
 
 def test_json_has_neurobenchs_names(hybridnet: Command, tiny_bundle: Path, clip: Path, work) -> None:
