@@ -16,7 +16,7 @@ from deploy.predict_view import predict_videos
 from deploy.runtime import Prediction, open_bundle, use_clips
 from deploy.views import work_lines
 from hardware import ChipMapping, EnergyRow, Target, list_targets, load_target
-from hybridnet.files import keep_apart, whole_file
+from hybridnet.files import check_place, keep_apart, whole_file
 
 
 def price_videos(folder: Path, videos: list[Path], target: str, table: Path | None, as_json: bool) -> None:
@@ -28,6 +28,7 @@ def price_videos(folder: Path, videos: list[Path], target: str, table: Path | No
     regime = load_target(target)
     if table:
         keep_apart(table, folder, *videos)
+        check_place(table)
     runtime = open_bundle(folder)
     batch = _Batch(regime, runtime.bundle, table)
     predict_videos(runtime, videos, regime, batch.tell, batch.row if as_json else None, batch.finish)

@@ -43,6 +43,13 @@ def whole_file(target: Path) -> Iterator[Path]:
             work.unlink()
 
 
+def check_place(target: Path) -> None:
+    """OutputError as `whole_file`, without writing: before hours of work whose results are to go there."""
+    place = landing(target)
+    with disk_errors(target), tempfile.TemporaryFile(dir=place.parent):
+        pass
+
+
 def landing(target: Path, kind: int = stat.S_IFREG) -> Path:
     """Where a write to `target` lands: on what its symbolic links lead to, or on itself if there is nothing yet.
 

@@ -196,6 +196,14 @@ def test_a_file_with_the_name_of_a_shipped_target_is_not_taken_for_it(
     assert rows[0] == rows[1] != []
 
 
+def test_a_csv_that_cannot_be_written_is_found_out_before_the_videos_are_run(
+    hybridnet: Command, tiny_bundle: Path, clip: Path, tmp_path: Path
+) -> None:
+    code, out, err = hybridnet("energy", tiny_bundle, clip, "--csv", tmp_path / "no" / "energy.csv")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert "energy.csv: cannot be written (No such file or directory)" in err
+
+
 BAD_TARGETS = {
     "missing": ('unit = "pJ"\nsource = "a"\nevidence = "assumed"\n', "no entry 'value'"),
     "negative": ('value = -1\nunit = "pJ"\nsource = "a"\nevidence = "assumed"\n', "-1, must be a positive number"),
