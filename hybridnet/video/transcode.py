@@ -16,7 +16,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import OutputError, VideoError
 from hybridnet.files import whole_file
 from hybridnet.video.orientation import Turn, read_turn
 from hybridnet.video.pictures import Pictures, Survey
@@ -75,15 +75,27 @@ def transcode(
     limited range; transparency is dropped, high dynamic range not mapped. Equal input gives equal bytes.
 
     Raises VideoError if the source is missing, a folder, no video, without a decodable frame, to be turned by other
-    than quarters, or too long to go backwards; OutputError if the file `target` cannot be written.
+    than quarters, or too long to go backwards; OutputError if `target` cannot be written.
     """
     if not isinstance(target, str | os.PathLike):
+        _require_writable(target)
         return _write(source, target, recipe, comment, backwards)
     with whole_file(Path(target)) as work, work.open("wb") as file:
         found = _write(source, file, recipe, comment, backwards)
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave an empty file under the final name
         return found
+
+
+def _require_writable(target: BinaryIO) -> None:
+    try:
+        target.seek(target.tell())  # the AVI's header is written again at its end
+        target.write(b"")
+    except (AttributeError, TypeError, ValueError, OSError) as error:
+        name = getattr(target, "name", repr(target))
+        raise OutputError(
+            f"{name}: is neither a path nor a seekable file open for writing bytes ({error}); give one"
+        ) from error
 
 
 def _write(source: VideoSource, file: BinaryIO, recipe: Recipe, comment: str, backwards: bool) -> Survey:

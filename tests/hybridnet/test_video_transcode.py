@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import OutputError, VideoError
 from hybridnet.video import Damage, Recipe, Survey, probe, read_gops, transcode
 from transcoding import BT601, BT709, FULL, LIMITED, LUMA, SIZE, decode, difference, encode, refusal, smooth, transcoded
 
@@ -176,6 +176,13 @@ def test_path_and_file_object_hold_the_same_bytes(mpeg4_video: Path, tmp_path: P
     with av.open(str(target)) as container:
         assert container.metadata["comment"] == "of a test"
     assert os.listdir(tmp_path) == ["a.avi"]
+
+
+@pytest.mark.parametrize("target", [7, io.StringIO(), io.BufferedReader(io.BytesIO())], ids=lambda t: type(t).__name__)
+def test_targets_that_are_none(target: object, mpeg4_video: Path) -> None:
+    with pytest.raises(OutputError, match="is neither a path nor a seekable file open for writing bytes") as caught:
+        transcode(mpeg4_video, target, SIZE)
+    assert "\n" not in str(caught.value)
 
 
 def test_quality_is_the_quantiser(mpeg4_video: Path) -> None:
