@@ -33,7 +33,7 @@ VIDEOS = {
     "flv.flv": "flv",
 }
 LENGTHS = (6, 6, 6, 6, 2)  # of their GOPs
-CASES = 220  # damaged files of each
+CASES = 260  # damaged files of each
 ROUNDS = 30  # over the same cases, in whose second half the memory must not grow
 CASES_OF_A_ROUND = 20
 GROWTH = 3_000_000  # bytes of resident memory; a frame lost in each read would be 8 MB
