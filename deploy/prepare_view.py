@@ -33,8 +33,9 @@ def prepare_videos(sources: Sequence[Path], cache: Path, recipe: Recipe, workers
                 if entry.damage or (entry.error and total > 1):
                     complain(_fault(entry))
     except KeyboardInterrupt:
+        those = "they are kept, and " if entries else ""
         raise Stopped(
-            f"{cache}: stopped after {len(entries):,} of {total:,} videos; they are kept, and the same command goes on"
+            f"{cache}: stopped after {len(entries):,} of {total:,} videos; {those}the same command goes on"
         ) from None
     rejected = [entry for entry in entries if entry.error]
     new = sum(entry.new and not entry.error for entry in entries)

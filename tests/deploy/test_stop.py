@@ -74,6 +74,7 @@ def test_prepare_while_its_workers_still_start(videos: Path, tmp_path: Path) -> 
     assert code == 130
     assert len(err.splitlines()) == 1
     assert json.loads(out)["error"] in err
+    assert "stopped after 0 of 12 videos; the same command goes on" in err
 
 
 def test_simulate_leaves_no_trace(tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
