@@ -1,5 +1,6 @@
-"""`Memory`: where a reader's arrays lie. To give memory back and take it anew, zeroed by the system, costs as much as to
-fill it, so what nobody holds on to any more is used again.
+"""`Memory`: where a reader's arrays lie, used again once nobody holds on to what was in it.
+
+Given back, it would come anew page by page, each zeroed by the system first, which costs more than to fill it.
 """
 
 import mmap

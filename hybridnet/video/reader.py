@@ -7,10 +7,8 @@ share is 1.
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice, repeat
-from operator import index
-from typing import Literal, SupportsIndex
+from typing import Literal
 
 import av
 import numpy as np
@@ -26,6 +24,7 @@ from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
 from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import REMEDY, VideoSource, open_video, source_name
+from hybridnet.video.request import Request, check_request
 from hybridnet.video.seeking import GopPackets, gop_packets
 from hybridnet.video.subpixel import SubpixelTracer
 
@@ -71,39 +70,23 @@ def read_gops(
     another frame than an I-frame, a P-frame that may refer to another picture than the frame before or to its fields,
     a change of size, a video without key frame, or a file that ends before its index does.
     """
-    name = source_name(source)
-    wanted = None if gops is None else _ascending(name, "gops", gops, 0)
-    places = None if positions is None else _ascending(name, "positions", positions, 1)
-    if max_p is not None and (not isinstance(max_p, SupportsIndex) or index(max_p) < 0):
-        raise VideoError(
-            f"{name}: max_p {max_p!r} must be an integer of at least 0; leave it out to read every P-frame"
-        )
-    if max_p is not None and places is not None:
-        raise VideoError(f"{name}: max_p {max_p} and positions {places} contradict each other; leave one out")
-    if subpel not in list(TRACERS):  # which takes what cannot be hashed, too
-        raise VideoError(f"{name}: subpel {subpel!r} must be 'trunc' or 'float'")
-    if residual not in ("pixel", "codec", None):
-        raise VideoError(f"{name}: residual {residual!r} must be 'pixel', 'codec' or None")
-    if residual == "codec" and not accumulate:
-        raise VideoError(f"{name}: residual 'codec' is always accumulated; use 'pixel', or leave out accumulate=False")
-    request = _Request(max_p, places, accumulate, subpel, residual, strict)
+    request = check_request(
+        source_name(source),
+        gops=gops,
+        max_p=max_p,
+        positions=positions,
+        accumulate=accumulate,
+        subpel=subpel,
+        residual=residual,
+        strict=strict,
+    )
     container, stream = open_video(source)
     try:
         reader = _GopReader(source, stream, request)
     except VideoError:
         container.close()
         raise
-    return _iterate(source, container, stream, wanted, reader)
-
-
-def _ascending(name: str, what: str, values: Sequence[int], least: int) -> list[int]:
-    try:
-        numbers = list(map(index, values))
-    except TypeError:
-        numbers = [-1]
-    if numbers and (numbers[0] < least or numbers != sorted(set(numbers))):
-        raise VideoError(f"{name}: {what} {values!r} must be ascending integers from {least}, each once; sort them")
-    return numbers
+    return _iterate(source, container, stream, request.gops, reader)
 
 
 def _iterate(
@@ -122,36 +105,10 @@ def _iterate(
             del gop  # or two GOPs would be in memory while the next is read
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What `read_gops` was asked for, all of it checked."""
-
-    max_p: int | None
-    positions: list[int] | None
-    accumulate: bool
-    subpel: str
-    residual: str | None
-    strict: bool
-
-    def places(self, frames: int) -> list[int]:
-        """Places of the P-frames to keep, ascending, in a GOP of `frames` frames or more."""
-        if self.positions is not None:
-            return self.positions
-        return list(range(1, frames if self.max_p is None else min(frames, self.max_p + 1)))
-
-    @property
-    def packets(self) -> int | None:
-        """Packets of a GOP to decode; None for all. One more than the last P-frame's: behind it a B-frame may hide."""
-        last = self.max_p if self.positions is None else max(self.positions, default=0)
-        if last is None:
-            return None
-        return last + 2 if last else 1
-
-
 class _GopReader:
     """Reads GOP after GOP, with decoders and buffers that all of them share."""
 
-    def __init__(self, source: VideoSource, stream: VideoStream, request: _Request) -> None:
+    def __init__(self, source: VideoSource, stream: VideoStream, request: Request) -> None:
         self._name = source_name(source)
         self._request = request
         self._decoder = vector_decoder(source, stream)
