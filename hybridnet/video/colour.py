@@ -12,6 +12,7 @@ matrices, ranges, formats and builds of FFmpeg convert otherwise, so nobody reli
 compared it with a picture that swscale made.
 """
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -43,13 +44,8 @@ class RgbRows:
         return np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
 
 
-def planes_of(frame: VideoFrame) -> Planes | None:
-    """Views of a yuv420p frame's y, u and v, uint8, flat, the padding behind each row among them.
-
-    None if the frame has another format, an odd size or fewer than PIXELS columns.
-    """
-    if frame.format.name != "yuv420p" or frame.width % 2 or frame.height % 2 or frame.width < PIXELS:
-        return None
+def planes_of(frame: VideoFrame) -> Planes:
+    """Views of a yuv420p frame's y, u and v, uint8, flat, the padding behind each row among them."""
     y, u, v = (np.frombuffer(memoryview(plane), np.uint8) for plane in frame.planes)
     return y, u, v
 
@@ -156,13 +152,25 @@ def converts_alike(y, u, v, picture):
 
 
 class KnownColours:
-    """Whether `subtract_pair` makes of a GOP's frames what swscale makes of them, as seen on its I-frame."""
+    """For which kinds of frames `subtract_pair` makes what swscale makes of them: those of which it once has."""
 
-    def __init__(self, iframe: VideoFrame, picture: np.ndarray) -> None:
-        planes = planes_of(iframe)
-        alike = planes is not None and converts_alike(*planes, picture)
-        self._kind = (iframe.colorspace, iframe.color_range) if alike else None
+    def __init__(self) -> None:
+        self._alike: dict[Hashable, bool] = {}
+
+    def compare(self, frame: VideoFrame, picture: np.ndarray) -> None:
+        """Get to know the frame's kind, unless it is known: `picture` is what swscale makes of it, uint8 (H,3 * W)."""
+        kind = _kind(frame)
+        if kind not in self._alike:
+            fits = (
+                frame.format.name == "yuv420p" and not (frame.width % 2 or frame.height % 2) and frame.width >= PIXELS
+            )
+            self._alike[kind] = fits and converts_alike(*planes_of(frame), picture)
 
     def planes(self, frame: VideoFrame) -> Planes | None:
         """The frame's planes; None if it must go through swscale."""
-        return planes_of(frame) if (frame.colorspace, frame.color_range) == self._kind else None
+        return planes_of(frame) if self._alike.get(_kind(frame)) else None
+
+
+def _kind(frame: VideoFrame) -> Hashable:
+    """All that the conversion depends on, but for the pixels."""
+    return frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range

@@ -116,6 +116,11 @@ class _GopReader:
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
+        self._colours = KnownColours()
+        # Whether the tracer alone wants the P-frames' pictures, and takes them as the decoder has them.
+        self._spares_pictures = (
+            request.residual == "pixel" and request.accumulate and TRACERS[request.subpel].takes_planes
+        )
         self._motions, self._residuals = Memory(), Memory()
         self._tracer: AnyTracer | None = None
 
@@ -150,10 +155,11 @@ class _GopReader:
                     f"{self._name}: GOP {packets.index} has {len(places)} P-frames of {first.width}x{first.height}, "
                     f"more than fit in memory; set max_p, or {REMEDY}"
                 ) from error
-            colours = KnownColours(first, picture) if self._spares_colours(tracer) else None
+            if self._spares_pictures:
+                self._colours.compare(first, picture)
             with closing(self._predict(packets.index, head)) as predictions:
                 pairs = zip(frames, predictions, strict=False)
-                shares = self._trace(tracer, picture, colours, pairs, places, motion, residual)
+                shares = self._trace(tracer, picture, pairs, places, motion, residual)
         length = packets.length()
         return Gop(
             iframe=picture.reshape(*shape, 3),
@@ -174,15 +180,10 @@ class _GopReader:
             with closing(self._predictor.decode(index, head)) as frames:
                 yield from map(self._rgb_rows, islice(frames, 1, None))
 
-    def _spares_colours(self, tracer: AnyTracer) -> bool:
-        """Whether nobody but the tracer wants the P-frames' pictures."""
-        return self._request.residual == "pixel" and self._request.accumulate and tracer.takes_planes
-
     def _trace(
         self,
         tracer: AnyTracer,
         picture: np.ndarray,
-        colours: KnownColours | None,
         frames: Iterable[tuple[VideoFrame, np.ndarray | None]],
         places: list[int],
         motion: np.ndarray,
@@ -199,7 +200,7 @@ class _GopReader:
                 tracer.start(np.ascontiguousarray(rows[:, :width]) if pixel else None)
             kept = len(shares)
             keep = place in places[kept : kept + 1]
-            planes = colours.planes(frame) if colours and keep else None
+            planes = self._colours.planes(frame) if keep and self._spares_pictures else None
             if request.residual and planes is None and (keep or not request.accumulate):
                 rows = self._rgb_rows(frame)
             d, r = (motion[kept], residual[kept] if pixel else None) if keep else (None, None)

@@ -9,7 +9,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from hybridnet.video import read_gops
-from hybridnet.video.colour import KnownColours, planes_of
+from hybridnet.video.colour import KnownColours
 
 Frames = Callable[..., list[np.ndarray]]
 Write = Callable[..., Path]
@@ -31,7 +31,10 @@ def picture_of(frame: av.VideoFrame) -> np.ndarray:
 
 
 def is_known(frame: av.VideoFrame, picture: np.ndarray) -> bool:
-    return KnownColours(frame, picture).planes(frame) is not None
+    known = KnownColours()
+    assert known.planes(frame) is None
+    known.compare(frame, picture)
+    return known.planes(frame) is not None
 
 
 def test_every_colour_there_is() -> None:
@@ -58,13 +61,16 @@ def test_sizes(height: int, width: int) -> None:
 
 def test_frames_of_another_kind_are_left_to_swscale() -> None:
     for width, height, kind in ((90, 71, "yuv420p"), (91, 70, "yuv420p"), (30, 70, "yuv420p"), (90, 70, "yuv422p")):
-        assert planes_of(av.VideoFrame(width, height, kind)) is None
+        frame = av.VideoFrame(width, height, kind)
+        assert not is_known(frame, picture_of(frame))
     frame = frame_of(*(np.full(shape, 90, np.uint8) for shape in ((70, 90), (35, 45), (35, 45))))
-    known = KnownColours(frame, picture_of(frame))
+    known = KnownColours()
+    known.compare(frame, picture_of(frame))
     assert known.planes(frame) is not None
     frame.colorspace = 1  # BT.709
     assert known.planes(frame) is None
-    assert not is_known(frame, picture_of(frame))
+    known.compare(frame, picture_of(frame))
+    assert known.planes(frame) is None
 
 
 @pytest.mark.parametrize(
