@@ -23,6 +23,19 @@ pytest.importorskip("lava", reason="Lava is an extra; CI installs it")
 GRAPH = SpikingGraph((Layer("c", "conv", np.ones((1, 1, 1, 1), int), threshold=1),), (1, 2, 2), 1, 2)
 X = np.ones((2, 1, 2, 2), int)
 PATIENCE = 60  # seconds until something has gone wrong
+IN_A_THREAD = f"""
+import sys, threading, time
+sys.path.append({str(Path(__file__).parent)!r})
+from test_lava_cleanup import GRAPH, X, open_simulator
+def work():
+    with open_simulator(GRAPH, "lava") as play:
+        play(X)
+        print("played", flush=True)
+        time.sleep({PATIENCE})
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
 HYBRIDNET = (sys.executable, "-c", "from deploy.cli import main; import sys; sys.argv[0] = 'hybridnet'; main()")
 
 
@@ -148,3 +161,15 @@ def test_after_the_command_is_stopped(blow, tiny_bundle, clip, tmp_path):
     assert wait_for(lambda: not any(file.exists() for file in files))
     assert "Traceback" not in complaint
     assert not trace.exists()
+
+
+def test_after_the_process_of_a_thread_is_killed():
+    process = subprocess.Popen([sys.executable, "-c", IN_A_THREAD], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline() == b"played\n"
+    files, seen = shared_memory(process.pid), below(process.pid)
+    assert files
+    assert seen
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    assert wait_for(lambda: not any(map(alive, seen))), seen
+    assert wait_for(lambda: not any(file.exists() for file in files))
