@@ -39,7 +39,9 @@ def netx_network(path: str | os.PathLike[str], **options: Any) -> Any:
         replaced(Network, "get_neuron_params", staticmethod(get_neuron_params)),
         np.errstate(divide="ignore"),  # netx divides by the largest weight
     ):
-        return Network(str(path), **options)
+        network = Network(str(path), **options)
+    network.net_config.f.close()
+    return network
 
 
 def network_of(graph: SpikingGraph, reset_interval: int) -> Any:

@@ -38,10 +38,6 @@ def running(
         with starting():
             network.start(stock)
         yield network
-    except BaseException:
-        with deaf_children():
-            network.kill()
-        raise
     finally:
         with deaf_children():  # for what it does to Ctrl-C here: half a stop would leave something behind
             network.stop()
@@ -159,24 +155,34 @@ class Network:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End all processes and free the shared memory between them."""
-        runtime = self._network.runtime
-        if runtime and not runtime._is_started:  # nothing was played, so `stop` would ask nobody to end, and wait
-            self.kill()
-        self._network.stop()
+        """End all processes and threads, and free the shared memory between them.
 
-    def kill(self) -> None:
-        """End what a failed run leaves: after an error `stop` would wait for answers that nobody sends."""
+        Nothing that the processes hold is wanted any more, and to ask them to end, as Lava does, is to wait for ever if
+        one of them is dead, or if nothing was played.
+        """
+        runtime = self._network.runtime
         for actor in self._actors():
             if not actor._is_done and actor.is_alive():
                 actor.kill()
-        if self._network.runtime:
-            self._network.runtime._is_started = False
+        if runtime:
+            runtime._is_started = False
+            runtime.join()  # ends the threads of its ports
+        self._network.stop()
+        for pipe in self._pipes():
+            pipe.join()
+            pipe.thread.join()
 
     def cause(self, error: Exception) -> str:
         """What went wrong in a Lava process, which Lava itself only logs."""
         causes = [actor.exception[0] for actor in self._actors() if actor.exception]
         return repr(causes[0] if causes else error)
+
+    def _pipes(self) -> list[Any]:
+        """The ways in and out as far as they are open; Lava itself never closes them."""
+        pipes = [getattr(self._source.in_port, "external_pipe_csp_send_port", None)]
+        taps = (*self._spikes, *filter(None, self._potentials))
+        pipes += [getattr(tap.out_port, "external_pipe_csp_recv_port", None) for tap in taps]
+        return [pipe for pipe in pipes if pipe]
 
     def _actors(self) -> list[Any]:
         infrastructure = self._network.runtime and self._network.runtime._messaging_infrastructure

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.shared_memory import SharedMemory
@@ -62,6 +63,12 @@ def shared_memory(pid: int) -> set[Path]:
     return {Path(word) for word in words if word.startswith("/dev/shm/psm_")}
 
 
+def open_files() -> set[str]:
+    """The files and folders that are open in this process."""
+    links = [os.readlink(descriptor) for descriptor in Path("/proc/self/fd").iterdir() if descriptor.is_symlink()]
+    return {link for link in links if link.startswith("/") and not link.startswith("/proc/")}
+
+
 def wait_for(condition: object) -> bool:
     end = time.monotonic() + PATIENCE
     while not (done := condition()) and time.monotonic() < end:
@@ -71,8 +78,10 @@ def wait_for(condition: object) -> bool:
 
 @pytest.fixture
 def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The test started processes that shared memory, and ends without any of either."""
+    """The test started processes that shared memory, and ends without any of either, nor threads and open files."""
     import_lava()
+    threads = set(threading.enumerate())
+    before = open_files()
     created: set[Path] = set()
     create = SharedMemory.__init__
 
@@ -86,6 +95,8 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert below(os.getpid()) == []
     assert created
     assert not any(file.exists() for file in created)
+    assert wait_for(lambda: set(threading.enumerate()) <= threads)
+    assert open_files() <= before
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -121,6 +132,14 @@ def test_after_a_process_of_lava_s_cannot_be_built(monkeypatch, capsys):
     monkeypatch.setattr(conv.MatrixConvModel, "__init__", fail)
     with pytest.raises(BackendError, match="no synapse grew"):
         simulate(GRAPH, X, backend="lava")
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_after_a_process_of_lava_s_was_killed_behind_the_last_answer():
+    with open_simulator(GRAPH, "lava") as play:
+        play(X)
+        # Not the one that keeps the shared memory, which is no SystemProcess.
+        next(each for each in multiprocessing.active_children() if type(each).__name__ == "SystemProcess").kill()
 
 
 @pytest.mark.usefixtures("nothing_left")
