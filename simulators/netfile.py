@@ -262,7 +262,7 @@ def _read_neuron(group: h5py.Group, kind: str, name: str) -> dict[str, Any]:
 def _checked_type(neuron: h5py.Group, name: str) -> str:
     kind = word(neuron, "type", name)
     if kind not in _NEURONS:
-        raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use {' or '.join(_NEURONS)}")
+        raise GraphError(f"layer {name}: neuron type {kind!r} is not supported; use one of {', '.join(_NEURONS)}")
     for what, expected in _FIXED.items():
         if what in neuron and (value := integer(neuron, what, name)) != expected:
             raise GraphError(f"layer {name}: {what} {value} is not supported; export it with {what} {expected}")

@@ -128,8 +128,14 @@ def test_a_dense_first_layer_gives_its_own_input_shape(tmp_path):
         ),
         (put("layer/1/neuron/refDelay", 2), "layer first: refDelay 2 is not supported; export it with refDelay 1"),
         (put("layer/1/neuron/gradedSpike", True), "layer first: gradedSpike 1 is not supported"),
-        (put("layer/1/neuron/type", "SDNN"), "layer first: neuron type 'SDNN' is not supported; use CUBA or LOIHI"),
-        (put("layer/0/neuron/type", "SDNN"), "layer layer0: neuron type 'SDNN' is not supported; use CUBA or LOIHI"),
+        (
+            put("layer/1/neuron/type", "SDNN"),
+            "layer first: neuron type 'SDNN' is not supported; use one of CUBA, LOIHI",
+        ),
+        (
+            put("layer/0/neuron/type", "SDNN"),
+            "layer layer0: neuron type 'SDNN' is not supported; use one of CUBA, LOIHI",
+        ),
         (put("layer/0/neuron/type", "CUBA"), "layer layer0: dataset 'iDecay' is missing"),
         (drop("layer/1/weight"), "layer first: dataset 'weight' is missing; export it again"),
         (drop("layer/1/stride"), "layer first: dataset 'stride' is missing"),

@@ -138,7 +138,7 @@ def test_input_neurons(blocks, tmp_path):
         ("Recurrent", "layer layer1: type 'dense_rec' is not supported"),
         ("conv with delays", "layer layer1: delays of a conv are not supported; export it without delays"),
         ("graded", "layer layer1: gradedSpike 1 is not supported"),
-        ("ALIF", "layer layer1: neuron type 'ALIF' is not supported; use CUBA or LOIHI"),
+        ("ALIF", "layer layer1: neuron type 'ALIF' is not supported; use one of CUBA, LOIHI"),
     ],
 )
 def test_blocks_that_are_refused(blocks, tmp_path, kind, message):
