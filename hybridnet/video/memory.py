@@ -9,7 +9,8 @@ from math import prod
 
 import numpy as np
 
-LARGE = 2 << 20  # bytes: a large page of the system's; smaller arrays are left to numpy
+LEAST = 1 << 16  # bytes; smaller arrays are left to numpy
+LARGE = 2 << 20  # bytes of the system's large pages
 SPARES = 2  # blocks that are kept: a `for` loop holds on to one while the next is filled
 
 
@@ -22,7 +23,7 @@ class Memory:
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An array with anything in it, in memory that no living array lies in; MemoryError if there is none."""
         size = prod(shape) * dtype.itemsize
-        if size < LARGE:
+        if size < LEAST:
             return np.empty(shape, dtype)
         idle = [block for block, array in self._blocks if array() is None and size <= len(block) <= 2 * size]
         block = idle[0] if idle else _map(size)
@@ -34,10 +35,11 @@ class Memory:
 
 
 def _map(size: int) -> mmap.mmap:
+    page = LARGE if size >= LARGE else mmap.PAGESIZE
     try:
-        block = mmap.mmap(-1, -(-size // LARGE) * LARGE)
+        block = mmap.mmap(-1, -(-size // page) * page)
     except OSError as error:
         raise MemoryError(str(error)) from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # a page for each 4 KB would be looked up anew in every GOP
+    if page == LARGE and hasattr(mmap, "MADV_HUGEPAGE"):  # smaller ones would be looked up anew in every GOP
         block.madvise(mmap.MADV_HUGEPAGE)
     return block

@@ -6,7 +6,7 @@ share is 1.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice, repeat
 from typing import Literal
 
@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import KnownColours, RgbRows
-from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
+from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, quick_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
 from hybridnet.video.pictures import is_cut
@@ -112,7 +112,7 @@ class _GopReader:
         self._name = source_name(source)
         self._request = request
         self._decoder = vector_decoder(source, stream)
-        self._quick = None if request.residual else vector_decoder(source, stream, pictures=False)
+        self._quick = quick_decoder(source, stream, pictures=request.residual is not None)
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
@@ -121,16 +121,18 @@ class _GopReader:
         self._spares_pictures = (
             request.residual == "pixel" and request.accumulate and TRACERS[request.subpel].takes_planes
         )
-        self._motions, self._residuals = Memory(), Memory()
+        self._pictures, self._motions, self._residuals = Memory(), Memory(), Memory()
         self._tracer: AnyTracer | None = None
 
     def read(self, packets: GopPackets) -> Gop:
         """One GOP, of whose packets the first few may be all that is taken."""
         head = list(islice(packets, self._request.packets))
-        decoder = self._quick or self._decoder
-        gop = self._read(decoder, packets, head)
-        if decoder.corrupt and decoder is not self._decoder:
-            gop = self._read(self._decoder, packets, head)  # vectors that were lost have been guessed by the pixels
+        gop = None
+        with suppress(VideoError):
+            gop = self._read(self._quick, packets, head)
+        if gop is None or self._quick.corrupt:
+            self._decoder.shape = self._quick.shape
+            gop = self._read(self._decoder, packets, head)
         if self._request.strict and gop.corrupt:
             raise VideoError(
                 f"{self._name}: GOP {packets.index} is damaged; leave strict out to keep the frames that decode, "
@@ -145,8 +147,9 @@ class _GopReader:
             first = next(frames)
             tracer = self._tracer or TRACERS[request.subpel](first.height, first.width)
             self._tracer, shape = tracer, tracer.shape
-            picture = self._rgb_rows(first)[:, : 3 * first.width].copy()
             tracer.start(None)  # lets go of the GOP before, whose memory may then be taken again
+            picture = self._pictures.take((first.height, 3 * first.width), np.dtype(np.uint8))
+            np.copyto(picture, self._rgb_rows(first)[:, : 3 * first.width])
             try:
                 motion = self._motions.take((len(places), *shape, 2), tracer.motion_dtype)
                 residual = self._residuals.take((len(places) if request.residual else 0, *shape, 3), np.dtype(np.int16))
