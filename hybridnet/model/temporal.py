@@ -94,7 +94,8 @@ class STM(nn.Module):
 
     def _widened(self, x: Tensor) -> Tensor:
         """x (...,C,H,W) with all the channels and whole patches that the first layer reads."""
-        return self.front.whole(F.pad(x, (0, 0, 0, 0, 0, self.front.in_channels - x.shape[-3])))
+        lacking = self.front.in_channels - x.shape[-3]
+        return self.front.whole(F.pad(x, (0, 0, 0, 0, 0, lacking)) if lacking else x)  # padding by nothing copies
 
     @torch.no_grad()
     def trace(self, x: Tensor) -> list[tuple[str, np.ndarray, np.ndarray]]:
