@@ -2,9 +2,10 @@
 
 make bench    # or: python tests/benchmarks/bench_video.py [VIDEO...]
 
-Everything runs side by side in one process on one thread, the rounds interleaved; a figure is the least processor time
-of its rounds over that of the plain decode, so it does not depend on the machine, but for its memory and its load. The
-last table is wall time: whole files shared out to worker processes that open their own containers.
+Everything runs side by side in one process on one thread, the rounds interleaved. A figure is the median over the
+rounds of a way's processor time over that of a plain decode just before it, so it depends little on the machine, but
+for its memory and its load. The last table is wall time: whole files shared out to worker processes that open their own
+containers.
 """
 
 import os
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 
 import av
 from rich.console import Console
@@ -133,16 +135,22 @@ def measure(paths: list[Path]) -> dict[str, list[float]]:
     """Ratios to the plain decode, by way, one for each file."""
     ratios: dict[str, list[float]] = {name: [] for name in WAYS}
     for path in paths:
-        least = dict.fromkeys(WAYS, float("inf"))
+        rounds: dict[str, list[float]] = {name: [] for name in WAYS}
         for turn in track(range(ROUNDS + 1), description=path.name, transient=True):
             for name, (function, _) in WAYS.items():
-                start = time.process_time()
-                function(str(path))
+                ratio = 1 / seconds(plain, path) * seconds(function, path)
                 if turn:  # the first compiles, and fills the caches
-                    least[name] = min(least[name], time.process_time() - start)
-        for name, seconds in least.items():
-            ratios[name].append(seconds / least["plain decode (PyAV)"])
+                    rounds[name].append(ratio)
+        for name, found in rounds.items():
+            ratios[name].append(median(found))
     return ratios
+
+
+def seconds(function: Callable[[str], None], path: Path) -> float:
+    """Processor time of one call."""
+    start = time.process_time()
+    function(str(path))
+    return time.process_time() - start
 
 
 def in_parallel(path: Path, workers: int) -> float:
