@@ -11,24 +11,24 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy import views
 from deploy.bundle import read_bundle
 from deploy.cli_inspect import inspect, show_bundle, targets
 from deploy.console import complain, print_json, progress, show
 from deploy.doctor import examine, extra
-from deploy.energy_view import price_videos
-from deploy.figures import figure
 from deploy.interrupts import raise_lost_interrupts
-from deploy.mocap_view import RENDERED_MOCAP, TEST, TRAIN, make_mocap
 from deploy.options import Backend, BundleDir, CheckpointFile, Json, Videos
-from deploy.paper_view import show_paper
-from deploy.predict_view import predict_videos
-from deploy.prepare_view import prepare_videos
+from deploy.pictures.figures import figure
 from deploy.recording import Kind
-from deploy.report_view import report
 from deploy.runtime import REGIME, Prediction, open_bundle
-from deploy.simulate_view import choose_watch, simulate_video
 from deploy.verify import verify_bundle
+from deploy.views import results
+from deploy.views.energy import price_videos
+from deploy.views.mocap import RENDERED_MOCAP, TEST, TRAIN, make_mocap
+from deploy.views.paper import show_paper
+from deploy.views.predict import predict_videos
+from deploy.views.prepare import prepare_videos
+from deploy.views.report import report
+from deploy.views.simulate import choose_watch, simulate_video
 from hardware import load_target
 from hybridnet import __version__
 from hybridnet.errors import HybridnetError, PartialError, Stopped, VideoError
@@ -83,7 +83,7 @@ def train(
 ) -> None:
     """Train the model, or go on where a killed run of the same config was."""
     with extra("train"):
-        from deploy.train_view import train_from
+        from deploy.views.train import train_from
     train_from(config, init, as_json)
 
 
@@ -99,7 +99,7 @@ def evaluate(
 ) -> None:
     """Accuracy, confusion, energy and spikes of the float model, the quantised one and the bundle, side by side."""
     with extra("train"):
-        from deploy.evaluate_view import evaluate_on
+        from deploy.views.evaluate import evaluate_on
     evaluate_on(checkpoint, data, split, bundle, target, out, as_json)
 
 
@@ -217,9 +217,9 @@ def run(folder: BundleDir, videos: Videos, backend: Backend = "integer", as_json
     single = len(videos) == 1 and not videos[0].is_dir()
 
     def tell(video: Path, prediction: Prediction) -> None:
-        show(f"{video}: {views.prediction_line(prediction)}")
+        show(f"{video}: {results.prediction_line(prediction)}")
         if single:
-            show(views.prediction_table(prediction), views.timing_line(prediction))
+            show(results.prediction_table(prediction), results.timing_line(prediction))
 
     predict_videos(runtime, videos, load_target(REGIME), tell, (lambda _, found: found.to_dict()) if as_json else None)
     if runtime.bundle.manifest.training is None and not as_json:
@@ -282,4 +282,4 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json({"findings": [vars(finding) for finding in findings]})
     else:
-        show(views.doctor_table(findings))
+        show(results.doctor_table(findings))

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from deploy import views
 from deploy.bundle import Bundle, read_bundle
 from deploy.console import print_json, show
 from deploy.kinds import refuse_others
 from deploy.manifest import MANIFEST
-from deploy.mapping_view import inspect_mapping
 from deploy.options import Json
-from deploy.prepare_view import inspect_cache, is_cache
-from deploy.target_view import list_and_check
-from deploy.video_view import inspect_video, is_video
+from deploy.views import results
+from deploy.views.mapping import inspect_mapping
+from deploy.views.prepare import inspect_cache, is_cache
+from deploy.views.targets import list_and_check
+from deploy.views.video import inspect_video, is_video
 from hybridnet.errors import VideoError
 from simulators import load_net, needed_processes
 
@@ -69,7 +69,7 @@ def _inspect_bundle(path: Path, target: str | None, png: Path | None, as_json: b
         print_json(json.loads((path / MANIFEST).read_text(encoding="utf-8")))
     else:
         show_bundle(bundle)
-        show(*views.manifest_lines(bundle))
+        show(*results.manifest_lines(bundle))
 
 
 def _inspect_net(path: Path, target: str | None, png: Path | None, as_json: bool) -> None:
@@ -77,9 +77,9 @@ def _inspect_net(path: Path, target: str | None, png: Path | None, as_json: bool
     if target is not None:
         inspect_mapping(path.name, {path.stem: graph}, target, None, png, as_json)
     elif as_json:
-        print_json(views.graph_dict(graph))
+        print_json(results.graph_dict(graph))
     else:
-        show(views.graph_table(path.name, graph), views.needs_line(path.name, needed_processes(graph)))
+        show(results.graph_table(path.name, graph), results.needs_line(path.name, needed_processes(graph)))
 
 
 def targets(
@@ -95,7 +95,7 @@ def targets(
 
 def show_bundle(bundle: Bundle) -> None:
     """Its partition, its spiking graphs and its bridge."""
-    show(views.partition_table(bundle))
+    show(results.partition_table(bundle))
     for stream, graph in bundle.graphs.items():
-        show(views.graph_table(f"{stream}.net", graph))
-    show(views.port_table(bundle))
+        show(results.graph_table(f"{stream}.net", graph))
+    show(results.port_table(bundle))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deploy.manifest import MANIFEST
-from deploy.prepare_view import is_cache
+from deploy.views.prepare import is_cache
 from hybridnet.errors import HybridnetError, VideoError
 from hybridnet.training.cache import INDEX
 from hybridnet.training.sources import find_videos

@@ -13,8 +13,8 @@ import pytest
 from command import Command
 from deploy import open_bundle
 from deploy.decode_energy import measure_decode
-from deploy.energy_table import ledger_lines
 from deploy.ledger import make_ledger, map_streams
+from deploy.views.energy_table import ledger_lines
 from hardware import load_target
 from hardware.target import list_targets
 

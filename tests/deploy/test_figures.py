@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from command import Command
-from deploy.energy_picture import Point, read_evaluation
-from deploy.features_picture import draw_features
+from deploy.pictures.energy import Point, read_evaluation
+from deploy.pictures.features import draw_features
+from deploy.pictures.trajectories import SIDE, Space, cells, read_spaces
 from deploy.runtime import open_bundle
-from deploy.trajectories import SIDE, Space, cells, read_spaces
 from hybridnet.errors import HybridnetError, VideoError
 from hybridnet.training.log import COLUMNS
 from hybridnet.video import Recipe, transcode

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deploy.health import Checkup, Finding, LayerHealth, find_problems
-from deploy.health_view import health_dict, health_lines, health_table
+from deploy.views.health import health_dict, health_lines, health_table
 from hybridnet.spiking import Layer, SpikingGraph
 from simulators import simulate
 

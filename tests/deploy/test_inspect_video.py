@@ -9,7 +9,7 @@ import av
 import pytest
 
 from command import Command
-from deploy.video_view import examine_video
+from deploy.views.video import examine_video
 from panning import encode
 
 

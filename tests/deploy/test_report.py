@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(tiny_bundle: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from deploy.report_view import report_video
+    from deploy.views.report import report_video
 
     path = tmp_path_factory.mktemp("report") / "report.html"
     report_video(tiny_bundle, clip, path, True)

@@ -9,7 +9,7 @@ import pytest
 
 from browser import CHROMIUM, brightness, look
 from command import Command
-from deploy.compare_page import _table
+from deploy.report.compare_page import _table
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from deploy.trace_picture import COLUMNS, draw_traces, evenly, raster
+from deploy.pictures.trace import COLUMNS, draw_traces, evenly, raster
 from hybridnet.spiking import Layer, SpikingGraph
 from simulators import simulate
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from command import Command, Done, assert_one_line
-from deploy.sheet import new_sheet
-from deploy.video_picture import draw_gops, motion_colours, motion_limit, residual_colours
+from deploy.pictures.sheet import new_sheet
+from deploy.pictures.video import draw_gops, motion_colours, motion_limit, residual_colours
 from hybridnet.errors import VideoError
 
 STEADY = {"g": "12", "bf": "0", "sc_threshold": "1000000000", "qmin": "2", "qmax": "2"}  # no scene cuts, fine detail

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from command import Command
-from deploy.views import joules
+from deploy.views.results import joules
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
 from deploy.runtime import Runtime, transcoding_recipe, use_clips
-from deploy.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
 from hybridnet.errors import VideoError
 from hybridnet.spiking import POTENTIAL_UNITS, SpikingGraph
 from hybridnet.trace import Trace

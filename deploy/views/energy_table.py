@@ -6,7 +6,7 @@ from rich.table import Table
 
 from deploy.console import counted
 from deploy.ledger import Ledger
-from deploy.views import joules, new_table
+from deploy.views.results import joules, new_table
 from deploy.work import CONVENTIONAL
 from hardware import EnergyReport, EnergyRow
 

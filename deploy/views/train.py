@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from deploy.console import complain, print_json, progress, show
-from deploy.curves import CURVES, draw_curves
+from deploy.pictures.curves import CURVES, draw_curves
 from hybridnet.errors import HybridnetError
 from hybridnet.training.config import read_config
 from hybridnet.training.launch import is_first

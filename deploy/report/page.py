@@ -6,14 +6,14 @@ from typing import Any
 import jinja2
 
 from deploy.console import counted
-from deploy.energy_table import ledger_lines
 from deploy.ledger import Ledger
-from deploy.report import VideoReport
-from deploy.report_activity import stream_views
-from deploy.report_charts import Bar, Chart, Segment, joules, layer_charts, micro, parts_chart, share_bar
-from deploy.report_mapping import mapping_view
-from deploy.report_pictures import clip_limit, iframe_uri, motion_uri, residual_uri
-from deploy.video_picture import GAIN, POSITIONS
+from deploy.pictures.video import GAIN, POSITIONS
+from deploy.report.activity import stream_views
+from deploy.report.charts import Bar, Chart, Segment, joules, layer_charts, micro, parts_chart, share_bar
+from deploy.report.contents import VideoReport
+from deploy.report.mapping import mapping_view
+from deploy.report.pictures import clip_limit, iframe_uri, motion_uri, residual_uri
+from deploy.views.energy_table import ledger_lines
 from deploy.work import CONVENTIONAL
 from hybridnet import __version__
 from hybridnet.video.sampling import INPUT_LIMIT
@@ -25,9 +25,9 @@ Picture = tuple[str, str, str]  # data URI, alt text, caption
 
 
 def render(template: str, **context: Any) -> str:
-    """A page of `deploy/pages`; every value is escaped."""
+    """A page of `pages`; every value is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deploy", "pages"), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.PackageLoader("deploy.report", "pages"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template(template).render(context)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.compare import gather_sides
 from deploy.console import counted, print_json, progress, show
 from deploy.doctor import extra
 from deploy.options import Json
-from deploy.report import gather_report
+from deploy.report.compare import gather_sides
+from deploy.report.contents import gather_report
 from hybridnet.files import keep_apart, whole_file
 
 Inputs = Annotated[
@@ -44,7 +44,7 @@ def report_video(folder: Path, video: Path, page: Path, as_json: bool) -> None:
     with extra("report"):
         import matplotlib  # noqa: F401
 
-        from deploy.report_page import report_page
+        from deploy.report.page import report_page
     with whole_file(page) as work, progress() as bar:  # a place that cannot be written is found out at once
         task = bar.add_task(f"reporting on {video.name}", total=None)
         report = gather_report(folder, video, lambda stage: bar.update(task, description=stage))
@@ -61,7 +61,7 @@ def report_two(folders: tuple[Path, Path], video: Path | None, page: Path, as_js
     """Write the page of two bundles, and of their runs over `video` if given; errors as `report_video`."""
     keep_apart(page, *folders, *([video] if video else []))
     with extra("report"):
-        from deploy.compare_page import compare_page
+        from deploy.report.compare_page import compare_page
     notes: list[str] = []
     with whole_file(page) as work, progress() as bar:
         task = bar.add_task("comparing", total=None)

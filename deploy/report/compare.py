@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy.bundle import Bundle
 from deploy.ledger import Ledger
-from deploy.report import VERIFIED_ON, price
+from deploy.report.contents import VERIFIED_ON, price
 from deploy.runtime import Prediction, open_bundle
 from deploy.verify import Check, verify_bundle
 from hybridnet.spiking import Layer, Shape

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from deploy.console import complain, counted, print_json, show
-from deploy.views import new_table
+from deploy.views.results import new_table
 from hardware import Price, Target, list_targets, load_target
 from hardware.prices import Memory
 from hybridnet.errors import PartialError, TargetError

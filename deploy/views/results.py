@@ -1,6 +1,7 @@
 """What the command line shows: tables and one-line summaries, from results to rich renderables."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -192,7 +193,7 @@ def work_dict(work: VideoWork, counts: Iterable[Count]) -> dict[str, Any]:
         "spike_rate": work.spike_rate,
         "rates": dict(work.rates),
         "overflows": dict(work.overflows),
-        "counts": [vars(count) for count in counts],
+        "counts": [asdict(count) for count in counts],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from deploy.health import ALWAYS_ON, NEAR, STUCK, Finding, LayerHealth
-from deploy.views import new_table
+from deploy.views.results import new_table
 
 LEGEND = {
     "spike rate": "per neuron and step",

@@ -10,11 +10,18 @@ from typing import Any
 from deploy.bundle import Bundle
 from deploy.console import counted, show
 from deploy.decode_energy import measure_decode
-from deploy.energy_table import ledger_lines, ledger_table, left_out_lines, regimes_table, source_lines, summary_table
 from deploy.ledger import Ledger, make_ledger, map_streams, summarise
-from deploy.predict_view import predict_videos
 from deploy.runtime import Prediction, open_bundle, use_clips
-from deploy.views import work_lines
+from deploy.views.energy_table import (
+    ledger_lines,
+    ledger_table,
+    left_out_lines,
+    regimes_table,
+    source_lines,
+    summary_table,
+)
+from deploy.views.predict import predict_videos
+from deploy.views.results import work_lines
 from hardware import ChipMapping, EnergyRow, Target, list_targets, load_target
 from hybridnet.files import check_place, keep_apart, whole_file
 

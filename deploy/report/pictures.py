@@ -5,8 +5,8 @@ from io import BytesIO
 
 import numpy as np
 
-from deploy.trace_picture import raster
-from deploy.video_picture import LEAST_LIMIT, motion_colours, motion_limit, residual_colours
+from deploy.pictures.trace import raster
+from deploy.pictures.video import LEAST_LIMIT, motion_colours, motion_limit, residual_colours
 from hybridnet.video import Clip
 from hybridnet.video.sampling import INPUT_LIMIT
 

@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from deploy.paper_view import OWN, best_recount
-from deploy.sheet import GREY, MARGIN, Sheet, new_sheet
+from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet
+from deploy.views.paper import OWN, best_recount
 from hardware.paper import NONE, Paper, Row, Table
 
 PANELS = (("1", "ucf101"), ("1", "hmdb51"), ("2", "k400"), ("2", "ssv2"))

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table as Grid
 
 from deploy.console import print_json, show
-from deploy.views import new_table
+from deploy.views.results import new_table
 from hardware.paper import NONE, REGIME, Measured, Paper, Recount, Row, Table, read_paper
 
 OWN = ("Ours", "Ours-L")  # rows of the paper's own model where the others are its peers'
@@ -20,7 +20,7 @@ def show_paper(png: Path | None, as_json: bool) -> None:
     """
     paper = read_paper()
     if png:
-        from deploy.paper_picture import draw_paper
+        from deploy.pictures.paper import draw_paper
 
         draw_paper(paper, png)
     if as_json:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deploy.bundle import Bundle, Golden
 from deploy.console import counted, print_json, progress, show
-from deploy.views import new_table
+from deploy.views.results import new_table
 from hardware import ChipMapping, LayerMapping, Target, Traffic, check_graph, load_target, map_graphs
 from hardware.fit import Load
 from hybridnet.errors import TargetError
@@ -43,7 +43,7 @@ def inspect_mapping(
         activity = None if bundle is None else _golden_activity(bundle)
         changes = {f"{layer.part}/{layer.name}": layer.changes for layer in mapping.layers}
         if png is not None:
-            from deploy.mapping_picture import draw_mapping
+            from deploy.pictures.mapping import draw_mapping
 
             draw_mapping(mapping, name, png)
     if as_json:

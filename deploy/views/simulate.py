@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import views
 from deploy.console import complain, counted, print_json, progress, show
 from deploy.health import Checkup, LayerHealth, find_problems
-from deploy.health_view import health_dict, health_lines, health_table
+from deploy.pictures.sheet import require_matplotlib
+from deploy.pictures.trace import draw_traces
 from deploy.recording import SIMULATED, Kind, record_traces
 from deploy.runtime import Runtime, open_bundle, use_clips
-from deploy.sheet import require_matplotlib
-from deploy.trace_picture import draw_traces
+from deploy.views import results
+from deploy.views.health import health_dict, health_lines, health_table
 from deploy.work import Tally, VideoWork
 from hybridnet.errors import OutputError, VideoError
 from hybridnet.files import keep_apart, landing
@@ -76,10 +76,10 @@ def simulate_video(folder: Path, video: Path, backend: str, watch: Watch, as_jso
         facts = {"video": str(video), "backend": backend, "transcoded": transcoded}
         files = {"trace": watch.trace, "png": watch.png}
         written = {name: str(path) for name, path in files.items() if path}
-        print_json({**facts, **views.work_dict(work, spiking), **health_dict(health, findings), **written})
+        print_json({**facts, **results.work_dict(work, spiking), **health_dict(health, findings), **written})
         return
     clips = counted(work.clips, "clip")
-    show(views.count_table(spiking, f"{video.name}: {clips} on {backend}"), views.rate_line(work))
+    show(results.count_table(spiking, f"{video.name}: {clips} on {backend}"), results.rate_line(work))
     show(health_table(health), *health_lines(health, findings))
     if watch.trace:
         show(f"wrote {watch.trace}: {', '.join(kind for kind in Kind if kind in watch.kinds)} of {clips}")

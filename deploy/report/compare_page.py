@@ -4,9 +4,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from deploy.compare import Fact, Side, bundle_facts, layer_facts, run_facts
-from deploy.report_charts import parts_chart
-from deploy.report_page import plain, render
+from deploy.report.charts import parts_chart
+from deploy.report.compare import Fact, Side, bundle_facts, layer_facts, run_facts
+from deploy.report.page import plain, render
 from hybridnet import __version__
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.console import counted
-from deploy.sheet import MARGIN, new_sheet, require_matplotlib
+from deploy.pictures.sheet import MARGIN, new_sheet, require_matplotlib
 from hardware import ChipMapping, LayerMapping
 from hardware.mesh import places
 

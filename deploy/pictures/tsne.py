@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from deploy.doctor import extra
-from deploy.sheet import GREY, MARGIN, new_sheet
-from deploy.trajectories import Space
+from deploy.pictures.sheet import GREY, MARGIN, new_sheet
+from deploy.pictures.trajectories import Space
 
 PANEL = 420  # pixels, the side of a plane
 GAP = 44  # between planes, and room for the axes' names

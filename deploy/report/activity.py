@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.report_pictures import potential_uri, raster_uri
+from deploy.report.pictures import potential_uri, raster_uri
 from hybridnet.spiking import POTENTIAL_UNITS, Layer, SpikingGraph
 from hybridnet.trace import Trace
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.trace_picture import COLOURS
+from deploy.pictures.trace import COLOURS
 from hybridnet.files import whole_file
 
 CURVES = "curves.png"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deploy.console import counted, print_json, progress, show
-from deploy.video_picture import draw_gops
+from deploy.pictures.video import draw_gops
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops

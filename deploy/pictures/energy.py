@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.paper_picture import HEIGHT, WIDTH, draw_panel
-from deploy.sheet import GREY, MARGIN, new_sheet
-from deploy.trace_picture import COLOURS, MARKERS
+from deploy.pictures.paper import HEIGHT, WIDTH, draw_panel
+from deploy.pictures.sheet import GREY, MARGIN, new_sheet
+from deploy.pictures.trace import COLOURS, MARKERS
 from hardware.paper import read_paper
 from hybridnet.errors import HybridnetError
 

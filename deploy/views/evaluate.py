@@ -10,13 +10,13 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn
 from rich.table import Table
 
-from deploy.confusion_picture import draw_confusions, write_confusion
 from deploy.console import complain, print_json, progress, show, some_of
 from deploy.doctor import extra
 from deploy.evaluate import TOP, Labelled, Score, evaluate
 from deploy.partition import check_deployable
+from deploy.pictures.confusion import draw_confusions, write_confusion
 from deploy.runtime import Runtime, open_bundle
-from deploy.views import joules, new_table
+from deploy.views.results import joules, new_table
 from hardware import Target, load_target
 from hybridnet.errors import DatasetError, PartialError, TargetError
 from hybridnet.files import disk_errors, keep_apart

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.decode_energy import DECODE
-from deploy.views import joules as plain_joules
+from deploy.views.results import joules as plain_joules
 from deploy.work import BRIDGE, CHIP, CONVENTIONAL
 from hardware import EnergyReport, EnergyRow
 from hardware.operations import OFF_CHIP, ON_CHIP

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
+from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
 from hybridnet.errors import VideoError
 from hybridnet.video import Gop, Preprocessing, choose_gops, probe, read_gops
 

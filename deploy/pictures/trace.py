@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deploy.sheet import GREY, MARGIN, Sheet, new_sheet
+from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet
 from hybridnet.spiking import POTENTIAL_UNITS, Layer, SpikingGraph
 from hybridnet.trace import Trace
 

@@ -7,13 +7,13 @@ import typer
 
 from deploy.cli_inspect import Json
 from deploy.console import complain, print_json, progress, show
-from deploy.curves import draw_curves
 from deploy.doctor import extra
-from deploy.energy_picture import draw_energy, read_evaluation
-from deploy.features_picture import draw_features
+from deploy.pictures.curves import draw_curves
+from deploy.pictures.energy import draw_energy, read_evaluation
+from deploy.pictures.features import draw_features
+from deploy.pictures.trajectories import read_spaces
+from deploy.pictures.tsne import draw_tsne
 from deploy.runtime import open_bundle
-from deploy.trajectories import read_spaces
-from deploy.tsne_picture import draw_tsne
 from hybridnet.files import keep_apart
 from hybridnet.training.log import LOG, read_log
 
