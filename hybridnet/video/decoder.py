@@ -14,7 +14,6 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.mpeg4 import common_header
 from hybridnet.video.probe import MAX_PIXELS, REMEDY, VideoSource, require_motion_vectors, source_name
 from hybridnet.video.references import References
 
@@ -33,27 +32,22 @@ PADDING = bytes(64)  # after a header, where PyAV leaves what the memory held be
 
 
 class GopDecoder:
-    """Decodes GOP after GOP of a stream, each by a decoder of its own, or by one that does not make a difference.
+    """Decodes GOP after GOP of a stream, each by a decoder of its own.
 
     No frame strays into the neighbouring GOP, whatever the decoder's delay, and a GOP reads the same alone as in
     sequence: a decoder that has met damage goes on to decode whole packets otherwise than a new one, flushed or not.
-    With `keeps` an MPEG-4 decoder goes on to the next GOP where both are undamaged and have the same headers, which
-    saves its setting up; if `corrupt`, the GOP is to be decoded again by a `GopDecoder` without.
+    One that has met none may still take later damage for sound, once in thousands of damaged files.
 
     corrupt   True if damage was met in the GOP decoded last, or a packet gave no frame
     shape     height and width of the video's pictures, once one has been seen
     """
 
-    def __init__(
-        self, source: VideoSource, stream: VideoStream, options: Mapping[str, str], *, keeps: bool = False
-    ) -> None:
+    def __init__(self, source: VideoSource, stream: VideoStream, options: Mapping[str, str]) -> None:
         self.corrupt = False
         self.shape: tuple[int, int] | None = None
         self._name = source_name(source)
         self._stream = stream.codec_context
         self._options = options
-        self._keeps = keeps and self._stream.codec.canonical_name == "mpeg4"
-        self._kept: tuple[bytes, VideoCodecContext] | None = None
         self._references = References(source, stream)
 
     def open(self) -> VideoCodecContext:
@@ -91,11 +85,8 @@ class GopDecoder:
         if times != sorted(times):
             self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
         self.corrupt = self._references.check(index, packets)
-        header = common_header(packets) if self._keeps else None
-        kept, self._kept = self._kept, None
-        context = kept[1] if kept and kept[0] == header else self.open()
         count = 0
-        for frame in islice(self._decode(context, packets), len(packets)):
+        for frame in islice(self._decode(packets), len(packets)):
             self._check(frame, index, first=count == 0)
             count += 1
             yield frame
@@ -105,10 +96,9 @@ class GopDecoder:
                 f"refresh); {REMEDY}"
             )
         self.corrupt |= count < len(packets)
-        if header is not None and not self.corrupt:
-            self._kept = header, context
 
-    def _decode(self, context: VideoCodecContext, packets: list[av.Packet]) -> Iterator[VideoFrame]:
+    def _decode(self, packets: list[av.Packet]) -> Iterator[VideoFrame]:
+        context = self.open()
         for packet in (*packets, None):
             try:
                 frames = context.decode(packet)
@@ -142,25 +132,16 @@ class GopDecoder:
             )
 
 
-def vector_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
-    """The stream's decoder, exporting motion vectors, each GOP by itself; VideoError if it cannot."""
-    return _vector_decoder(source, stream, {}, keeps=False)
-
-
-def quick_decoder(source: VideoSource, stream: VideoStream, *, pictures: bool) -> GopDecoder:
-    """`vector_decoder` for undamaged GOPs: if `corrupt`, a GOP is to be decoded again by that.
+def vector_decoder(source: VideoSource, stream: VideoStream, *, pictures: bool = True) -> GopDecoder:
+    """The stream's decoder, exporting motion vectors; VideoError if it cannot.
 
     pictures   False: of P-frames nobody wants more than the vectors, so their residuals are not transformed back and
-               their edges not smoothed, wherever the codec can leave that out. Vectors are the same, except in damaged
-               frames, where FFmpeg guesses those that are lost by how well the pixels fit
+               their edges not smoothed, wherever the codec can leave that out. If `corrupt`, a GOP is to be decoded
+               again with them: vectors that are lost FFmpeg guesses by how well the pixels fit
     """
-    return _vector_decoder(source, stream, {} if pictures else SPARED, keeps=True)
-
-
-def _vector_decoder(source: VideoSource, stream: VideoStream, options: Mapping[str, str], *, keeps: bool) -> GopDecoder:
     codec = stream.codec_context.codec.canonical_name
     require_motion_vectors(source, codec)
-    decoder = GopDecoder(source, stream, {"flags2": "+export_mvs", **options}, keeps=keeps)
+    decoder = GopDecoder(source, stream, {"flags2": "+export_mvs", **({} if pictures else SPARED)})
     if not decoder.open().flags2 & Flags2.export_mvs:
         raise VideoError(
             f"{source_name(source)}: PyAV cannot set {codec} to export motion vectors; install av 17 or later"

@@ -36,8 +36,9 @@ class Memory:
 
 def _map(size: int) -> mmap.mmap:
     page = LARGE if size >= LARGE else mmap.PAGESIZE
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
     try:
-        block = mmap.mmap(-1, -(-size // page) * page)
+        block = mmap.mmap(-1, -(-size // page) * page, **private)
     except OSError as error:
         raise MemoryError(str(error)) from error
     if page == LARGE and hasattr(mmap, "MADV_HUGEPAGE"):  # smaller ones would be looked up anew in every GOP

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import KnownColours, RgbRows
-from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, quick_decoder, vector_decoder
+from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
 from hybridnet.video.pictures import is_cut
@@ -112,7 +112,7 @@ class _GopReader:
         self._name = source_name(source)
         self._request = request
         self._decoder = vector_decoder(source, stream)
-        self._quick = quick_decoder(source, stream, pictures=request.residual is not None)
+        self._quick = None if request.residual else vector_decoder(source, stream, pictures=False)
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
@@ -128,10 +128,11 @@ class _GopReader:
         """One GOP, of whose packets the first few may be all that is taken."""
         head = list(islice(packets, self._request.packets))
         gop = None
-        with suppress(VideoError):
-            gop = self._read(self._quick, packets, head)
-        if gop is None or self._quick.corrupt:
+        if self._quick:
+            with suppress(VideoError):  # which is then raised again, or not, by the one that leaves nothing out
+                gop = self._read(self._quick, packets, head)
             self._decoder.shape = self._quick.shape
+        if gop is None or (self._quick and self._quick.corrupt):
             gop = self._read(self._decoder, packets, head)
         if self._request.strict and gop.corrupt:
             raise VideoError(
