@@ -22,6 +22,7 @@ import numpy as np
 
 from hybridnet.video.blocks import follow_blocks
 from hybridnet.video.colour import NO_PLANES, Planes
+from hybridnet.video.memory import LARGE, Memory
 
 NO_ROWS = np.empty((0, 0), np.uint8)
 NO_RESIDUAL = np.empty((0, 0, 3), np.int16)
@@ -39,10 +40,13 @@ class Tracer:
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
-        self._still = np.zeros((height, width, 2), np.int16)
+        # All in one block, hence in one large page or two: what is looked up for every row had better be found soon.
+        motions, pictures = 3 * 4 * height * width, 2 * 3 * height * width
+        block = Memory().take((max(motions + pictures, LARGE),), np.dtype(np.uint8))
+        self._still, *self._spares = block[:motions].view(np.int16).reshape(3, height, width, 2)
+        self._still.fill(0)
         self._motion = self._still
-        self._spares = (np.empty_like(self._still), np.empty_like(self._still))
-        self._buffers = (np.empty((height, 3 * width), np.uint8), np.empty((height, 3 * width), np.uint8))
+        self._buffers = list(block[motions : motions + pictures].reshape(2, height, 3 * width))
         self._warped, self._next = NO_ROWS, NO_ROWS
 
     def start(self, picture: np.ndarray | None) -> None:
