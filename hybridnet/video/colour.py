@@ -8,11 +8,11 @@ With y, u and v in 0..255, u and v shared by the four pixels of a square, and m(
     blue = luma + m(8 * u - 1024, 16525)
 
 each cut to 0..255: BT.601, limited range, as FFmpeg's vector code rounds it (libswscale/x86/yuv_2_rgb.asm). Other
-matrices, ranges, formats and builds of FFmpeg convert otherwise, so nobody relies on this before `converts_alike` has
-compared it with a picture that swscale made.
+matrices, ranges, formats and builds of FFmpeg convert otherwise, so nobody relies on this before it has been compared
+with swscale on noise of the same kind: a video's own first frame may be black, and prove nothing.
 """
 
-from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from numba import types
 from hybridnet.compiled import inner, intrinsic, njit
 
 PIXELS = 32  # at a time, and the least width
+NOISE = 1 << 16  # pixels at least
 LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
 
 Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -151,26 +152,23 @@ def converts_alike(y, u, v, picture):
     return True
 
 
-class KnownColours:
-    """For which kinds of frames `subtract_pair` makes what swscale makes of them: those of which it once has."""
-
-    def __init__(self) -> None:
-        self._alike: dict[Hashable, bool] = {}
-
-    def compare(self, frame: VideoFrame, picture: np.ndarray) -> None:
-        """Get to know the frame's kind, unless it is known: `picture` is what swscale makes of it, uint8 (H,3 * W)."""
-        kind = _kind(frame)
-        if kind not in self._alike:
-            fits = (
-                frame.format.name == "yuv420p" and not (frame.width % 2 or frame.height % 2) and frame.width >= PIXELS
-            )
-            self._alike[kind] = fits and converts_alike(*planes_of(frame), picture)
-
-    def planes(self, frame: VideoFrame) -> Planes | None:
-        """The frame's planes; None if it must go through swscale."""
-        return planes_of(frame) if self._alike.get(_kind(frame)) else None
+def exact_planes(frame: VideoFrame) -> Planes | None:
+    """`planes_of` a frame of which `subtract_pair` makes what swscale makes; None if it must go through swscale."""
+    kind = (frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range)
+    return planes_of(frame) if _is_exact(*kind) else None
 
 
-def _kind(frame: VideoFrame) -> Hashable:
-    """All that the conversion depends on, but for the pixels."""
-    return frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range
+@lru_cache
+def _is_exact(pixel_format: str, width: int, height: int, colorspace: int, color_range: int) -> bool:
+    """Whether the two agree on noise: all that the conversion depends on, but for the pixels, is given."""
+    if pixel_format != "yuv420p" or width % 2 or height % 2 or width < PIXELS:
+        return False
+    rng, rows = np.random.default_rng(0), RgbRows()
+    for _ in range(max(NOISE // (width * height), 1)):
+        frame = VideoFrame(width, height, pixel_format)
+        frame.colorspace, frame.color_range = colorspace, color_range
+        for plane in planes_of(frame):
+            plane[:] = rng.integers(0, 256, plane.size, np.uint8)
+        if not converts_alike(*planes_of(frame), np.ascontiguousarray(rows(frame)[:, : 3 * width])):
+            return False
+    return True

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
-from hybridnet.video.colour import KnownColours, RgbRows
+from hybridnet.video.colour import RgbRows, exact_planes
 from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
@@ -116,7 +116,6 @@ class _GopReader:
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
         self._rgb_rows = RgbRows()
-        self._colours = KnownColours()
         # Whether the tracer alone wants the P-frames' pictures, and takes them as the decoder has them.
         self._spares_pictures = (
             request.residual == "pixel" and request.accumulate and TRACERS[request.subpel].takes_planes
@@ -159,8 +158,6 @@ class _GopReader:
                     f"{self._name}: GOP {packets.index} has {len(places)} P-frames of {first.width}x{first.height}, "
                     f"more than fit in memory; set max_p, or {REMEDY}"
                 ) from error
-            if self._spares_pictures:
-                self._colours.compare(first, picture)
             with closing(self._predict(packets.index, head)) as predictions:
                 pairs = zip(frames, predictions, strict=False)
                 shares = self._trace(tracer, picture, pairs, places, motion, residual)
@@ -204,7 +201,7 @@ class _GopReader:
                 tracer.start(np.ascontiguousarray(rows[:, :width]) if pixel else None)
             kept = len(shares)
             keep = place in places[kept : kept + 1]
-            planes = self._colours.planes(frame) if keep and self._spares_pictures else None
+            planes = exact_planes(frame) if keep and self._spares_pictures else None
             if request.residual and planes is None and (keep or not request.accumulate):
                 rows = self._rgb_rows(frame)
             d, r = (motion[kept], residual[kept] if pixel else None) if keep else (None, None)
