@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import ir
 from numba import extending
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
@@ -75,3 +76,8 @@ def inner(function: Callable[..., Any]) -> Any:
 def intrinsic(function: Callable[..., Any]) -> Any:
     """Decorator: an instruction for kernels, written in LLVM; they call it without numba's typing context."""
     return extending.intrinsic(function)
+
+
+def vector_pointer(builder: Any, data: Any, place: Any, lanes: int) -> Any:
+    """LLVM pointer to `lanes` elements of an array from `place` on, for an intrinsic; `data` points to its first."""
+    return builder.bitcast(builder.gep(data, [place]), ir.VectorType(data.type.pointee, lanes).as_pointer())

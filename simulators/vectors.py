@@ -4,14 +4,15 @@ from typing import Any
 
 from llvmlite import ir
 
+from hybridnet.compiled import vector_pointer
+
 LANES = 16  # int32 in one line of cache; accumulators and weights are readable this far past their end
 
 
 def vector_at(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
     """LLVM pointer to LANES elements of a one-dimensional numba array."""
     data = context.make_array(kind)(context, builder, array).data
-    lanes = ir.VectorType(context.get_data_type(kind.dtype), LANES)
-    return builder.bitcast(builder.gep(data, [index]), lanes.as_pointer())
+    return vector_pointer(builder, data, index, LANES)
 
 
 def splat(builder: Any, value: Any) -> Any:

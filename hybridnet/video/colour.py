@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from llvmlite import ir
 from numba import types
 
-from hybridnet.compiled import inner, intrinsic, njit
+from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
 
 PIXELS = 32  # at a time, and the least width
 NOISE = 1 << 16  # pixels at least
@@ -51,12 +51,6 @@ def planes_of(frame: VideoFrame) -> Planes:
     return y, u, v
 
 
-def _vector(builder: Any, array: Any, place: Any, lanes: int) -> Any:
-    """Pointer to a vector of a numba array's elements."""
-    kind = ir.VectorType(array.type.pointee, lanes)
-    return builder.bitcast(builder.gep(array, [place]), kind.as_pointer())
-
-
 @intrinsic
 def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual, to, row):
     """residual = colours - picture, for PIXELS of two rows that share u and v; arrays are flat.
@@ -71,7 +65,7 @@ def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual,
         y, u, v, picture, residual = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
 
         def load(array: Any, place: Any, lanes: int) -> Any:
-            return builder.zext(builder.load(_vector(builder, array, place, lanes), align=1), word(lanes))
+            return builder.zext(builder.load(vector_pointer(builder, array, place, lanes), align=1), word(lanes))
 
         def word(lanes: int) -> Any:
             return ir.VectorType(ir.IntType(16), lanes)
@@ -111,7 +105,7 @@ def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual,
             blues = shuffle(blue, blue, list(range(2 * PIXELS)))
             colours = shuffle(pair, blues, [plane * PIXELS + k for k in range(PIXELS) for plane in range(3)])
             less = builder.sub(colours, load(picture, there, 3 * PIXELS))
-            builder.store(less, _vector(builder, residual, to, 3 * PIXELS), align=2)
+            builder.store(less, vector_pointer(builder, residual, to, 3 * PIXELS), align=2)
             at, there, to = builder.add(at, pitch), builder.add(there, row), builder.add(to, row)
         return context.get_dummy_value()
 

@@ -62,7 +62,8 @@ def read_gops(
     Packets before the first key packet are dropped (`probe(source).keyframes[0]` of them) and `Gop.start` counts from
     there, one frame a packet. Pictures are as stored: rotation metadata is not applied. Frames of damaged GOPs that
     still decode are kept, and `Gop.positions` counts those. Where an AVI or Matroska file is shorter than its header
-    says, its last GOP is damaged, however well it decodes. One thread; one GOP in memory.
+    says, its last GOP is damaged, however well it decodes. One thread. The memory of two GOPs is kept, and used
+    again once nobody holds on to what is in it.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for an index past the last GOP, or damage with `strict`. Raises TranscodeNeeded: at once for a codec
@@ -102,7 +103,7 @@ def _iterate(
         for packets in gop_packets(source, container, stream, wanted):
             gop = reader.read(packets)
             yield gop
-            del gop  # or two GOPs would be in memory while the next is read
+            del gop  # or its memory could not be used again for the next
 
 
 class _GopReader:
