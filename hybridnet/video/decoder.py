@@ -1,13 +1,13 @@
 """A decoder that gives up its motion vectors: the frames of one GOP's packets, all of them and no other's."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
-from itertools import islice
 from typing import NoReturn, cast
 
 import av
 import numpy as np
 from av.codec.context import Flags, Flags2
+from av.sidedata.motionvectors import MotionVectors
 from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -28,6 +28,7 @@ MOTION_VECTOR = np.dtype(
 )
 SPARED = {"skip_idct": "nokey", "skip_loop_filter": "nointra"}  # of P-frames; nokey would take IDR frames alone as key
 NO_VECTORS = np.empty(0, MOTION_VECTOR)
+I_FRAME, P_FRAME = PictureType.I.value, PictureType.P.value
 PADDING = bytes(64)  # after a header, where PyAV leaves what the memory held before, and decoders read on into it
 
 
@@ -85,20 +86,7 @@ class GopDecoder:
         if times != sorted(times):
             self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
         self.corrupt = self._references.check(index, packets)
-        count = 0
-        for frame in islice(self._decode(packets), len(packets)):
-            self._check(frame, index, first=count == 0)
-            count += 1
-            yield frame
-        if not count:
-            raise TranscodeNeeded(
-                f"{self._name}: no frame of GOP {index} can be decoded, it is damaged or has no I-frame (intra "
-                f"refresh); {REMEDY}"
-            )
-        self.corrupt |= count < len(packets)
-
-    def _decode(self, packets: list[av.Packet]) -> Iterator[VideoFrame]:
-        context = self.open()
+        context, count = self.open(), 0
         for packet in (*packets, None):
             try:
                 frames = context.decode(packet)
@@ -108,24 +96,36 @@ class GopDecoder:
             self.corrupt |= packet is not None and packet.is_corrupt
             for frame in frames:
                 self.corrupt |= frame.is_corrupt
+                self._check(frame, index, first=count == 0)
+                count += 1
                 yield frame
+                if count == len(packets):
+                    return
+        if not count:
+            raise TranscodeNeeded(
+                f"{self._name}: no frame of GOP {index} can be decoded, it is damaged or has no I-frame (intra "
+                f"refresh); {REMEDY}"
+            )
+        self.corrupt = True
 
     def _refuse_kind(self, kind: str) -> NoReturn:
         raise TranscodeNeeded(f"{self._name}: has {kind}-frames, only I- and P-frames can be traced back; {REMEDY}")
 
     def _check(self, frame: VideoFrame, index: int, first: bool) -> None:
-        if first and frame.pict_type != PictureType.I:
+        kind = frame.pict_type
+        if first and kind != I_FRAME:
             raise TranscodeNeeded(
                 f"{self._name}: GOP {index} begins with a P-frame, its I-frame is damaged or there is none "
                 f"(intra refresh); {REMEDY}"
             )
-        if frame.pict_type not in (PictureType.I, PictureType.P):
-            self._refuse_kind(PictureType(frame.pict_type).name)
+        if kind != P_FRAME and kind != I_FRAME:
+            self._refuse_kind(PictureType(kind).name)
         if not first:
             self._references.check_frame(index, frame)
+        shape = (frame.height, frame.width)
         if self.shape is None:
-            self.shape = (frame.height, frame.width)
-        if (frame.height, frame.width) != self.shape:
+            self.shape = shape
+        if shape != self.shape:
             height, width = self.shape
             raise TranscodeNeeded(
                 f"{self._name}: picture size changes from {width}x{height} to {frame.width}x{frame.height}; {REMEDY}"
@@ -162,5 +162,7 @@ def prediction_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
 def motion_vectors(frame: VideoFrame) -> np.ndarray:
     """The frame's records of MOTION_VECTOR, (n,), a view that keeps the frame alive; empty for an I-frame."""
     # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
-    vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
-    return NO_VECTORS if vectors is None else np.frombuffer(vectors, MOTION_VECTOR)
+    for data in SideDataContainer(frame):  # type: ignore[call-arg]
+        if isinstance(data, MotionVectors):
+            return np.frombuffer(memoryview(data), MOTION_VECTOR)
+    return NO_VECTORS

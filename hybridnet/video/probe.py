@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 from av.container import InputContainer
@@ -57,8 +57,7 @@ class VideoInfo:
         return tuple(end - start for start, end in pairwise((*self.keyframes, self.packets)))
 
 
-@dataclass(frozen=True)
-class PacketEntry:
+class PacketEntry(NamedTuple):
     """What a container's index says of a packet. A copy: PyAV's entries point into memory that FFmpeg may move.
 
     number         of the packet among all that it lists, from 0
@@ -205,17 +204,12 @@ def demux(
     index = packet_index(container, stream) if index is None else index
     parser_counts = stream.codec_context.codec.canonical_name == "h264"
     is_avi = "avi" in container.format.name
-    packets = container.demux(stream)
     count, follows = first, None
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError as error:
-            raise _breaks_off(source, count, error.strerror) from error
-        if packet is None:
-            break
-        # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
-        if packet.size:
+    try:
+        for packet in container.demux(stream):
+            # An empty packet is PyAV's end mark or an AVI's dropped frame; a decoder would take it for the end.
+            if not packet.size:
+                continue
             entry = None if packet.pos is None else index.get(packet.pos)
             if entry is not None:
                 packet.is_keyframe = entry.is_keyframe or (parser_counts and packet.is_keyframe)
@@ -224,6 +218,8 @@ def demux(
             follows = None if entry is None else entry.number + 1
             count += 1
             yield packet
+    except av.error.FFmpegError as error:
+        raise _breaks_off(source, count, error.strerror) from error
     if count < len(index) and not is_avi:
         raise _breaks_off(source, count, "the file ends before its index does")
 

@@ -126,7 +126,7 @@ class _GopReader:
 
     def read(self, packets: GopPackets) -> Gop:
         """One GOP, of whose packets the first few may be all that is taken."""
-        head = list(islice(packets, self._request.packets))
+        head = packets.take(self._request.packets)
         gop = None
         if self._quick:
             with suppress(VideoError):  # which is then raised again, or not, by the one that leaves nothing out
@@ -201,7 +201,7 @@ class _GopReader:
             if place == 1 or not request.accumulate:
                 tracer.start(np.ascontiguousarray(rows[:, :width]) if pixel else None)
             kept = len(shares)
-            keep = place in places[kept : kept + 1]
+            keep = place == places[kept]
             planes = exact_planes(frame) if keep and self._spares_pictures else None
             if request.residual and planes is None and (keep or not request.accumulate):
                 rows = self._rgb_rows(frame)

@@ -6,10 +6,10 @@ a chunk before the end of a chosen GOP: which packets begin one, and so how they
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import chain, groupby, islice, pairwise
+from itertools import chain, islice, pairwise
 
 import av
 from av.container import InputContainer
@@ -19,23 +19,31 @@ from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video.probe import CHUNK_HEADER, REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
 
 
-class _FilePackets(Iterator[av.Packet]):
-    """All packets of a file, in sequence; `ended` once one was asked for in vain."""
+class _FilePackets:
+    """All packets of a file, in sequence, GOP by GOP.
+
+    key   the key packet that comes next; None before `group` has come to one, and at the file's end
+    """
 
     def __init__(self, packets: Iterator[av.Packet]) -> None:
+        self.key: av.Packet | None = None
         self.ended = False
         self._packets = packets
 
-    def __next__(self) -> av.Packet:
-        try:
-            return next(self._packets)
-        except StopIteration:
-            self.ended = True
-            raise
+    def group(self) -> Iterator[av.Packet]:
+        """`key`, if there is one, and the packets up to the next; to be used up before the next is taken."""
+        if self.key is not None:
+            yield self.key
+        for packet in self._packets:
+            if packet.is_keyframe:
+                self.key = packet
+                return
+            yield packet
+        self.key, self.ended = None, True
 
 
-class GopPackets(Iterator[av.Packet]):
-    """The packets of one GOP, counted as they are taken.
+class GopPackets:
+    """The packets of one GOP.
 
     index     the GOP's place in the video
     start     index of its I-frame, counted in packets from the first key packet, those that are lost included where the
@@ -49,7 +57,7 @@ class GopPackets(Iterator[av.Packet]):
         start: int,
         packets: Iterator[av.Packet],
         length: int | None = None,
-        file: "_FilePackets | None" = None,
+        file: _FilePackets | None = None,
     ) -> None:
         self.index = index
         self.start = start
@@ -58,10 +66,11 @@ class GopPackets(Iterator[av.Packet]):
         self._length = length
         self._taken = 0
 
-    def __next__(self) -> av.Packet:
-        packet = next(self._packets)
-        self._taken += 1
-        return packet
+    def take(self, count: int | None) -> list[av.Packet]:
+        """The next `count` packets, or all that are left."""
+        taken = list(islice(self._packets, count))
+        self._taken += len(taken)
+        return taken
 
     @property
     def is_last(self) -> bool:
@@ -70,9 +79,7 @@ class GopPackets(Iterator[av.Packet]):
     def length(self) -> int:
         """Packets in the whole GOP; passes over those that are left if nobody has counted them."""
         if self._length is None:
-            for _ in self:
-                pass
-            self._length = self._taken
+            self._length = self._taken + sum(1 for _ in self._packets)
         return self._length
 
 
@@ -117,13 +124,12 @@ def _scan(
 ) -> Iterator[GopPackets]:
     start, index = 0, -1
     file = _FilePackets(packets)
-    for index, group in _split(file):
-        if index < 0:
-            continue
-        first = next(group)
-        start = max(start, starts.get(first.pos, 0))
-        group = chain([first], group)
-        gop = GopPackets(index, start, group, file=file)
+    for _ in file.group():
+        pass
+    while file.key is not None:
+        index += 1
+        start = max(start, starts.get(file.key.pos, 0))
+        gop = GopPackets(index, start, file.group(), file=file)
         if wanted is None or index in wanted:
             yield gop
         start += gop.length()
@@ -135,18 +141,6 @@ def _scan(
         raise VideoError(
             f"{source_name(source)}: GOP {wanted[-1]} was asked for, but the last one is {index}; leave it out"
         )
-
-
-def _split(packets: Iterable[av.Packet]) -> Iterator[tuple[int, Iterator[av.Packet]]]:
-    """Packets by GOP index; -1 for those before the first key packet."""
-    index = -1
-
-    def gop_of(packet: av.Packet) -> int:
-        nonlocal index
-        index += packet.is_keyframe
-        return index
-
-    return groupby(packets, gop_of)
 
 
 @dataclass(frozen=True)
