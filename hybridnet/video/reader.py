@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
-from hybridnet.video.colour import RgbRows, exact_planes
+from hybridnet.video.colour import RgbRows, convert, exact_planes
 from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
@@ -150,7 +150,11 @@ class _GopReader:
             self._tracer, shape = tracer, tracer.shape
             tracer.start(None)  # lets go of the GOP before, whose memory may then be taken again
             picture = self._pictures.take((first.height, 3 * first.width), np.dtype(np.uint8))
-            np.copyto(picture, self._rgb_rows(first)[:, : 3 * first.width])
+            planes = exact_planes(first)
+            if planes:
+                convert(*planes, picture)
+            else:
+                np.copyto(picture, self._rgb_rows(first)[:, : 3 * first.width])
             try:
                 motion = self._motions.take((len(places), *shape, 2), tracer.motion_dtype)
                 residual = self._residuals.take((len(places) if request.residual else 0, *shape, 3), np.dtype(np.int16))
