@@ -24,6 +24,7 @@ from hybridnet.video.blocks import follow_blocks
 from hybridnet.video.colour import NO_PLANES, Planes
 from hybridnet.video.memory import LARGE, Memory
 
+NO_MOTION = np.empty((0, 0, 2), np.int16)
 NO_ROWS = np.empty((0, 0), np.uint8)
 NO_RESIDUAL = np.empty((0, 0, 3), np.int16)
 
@@ -63,21 +64,21 @@ class Tracer:
     ) -> float:
         """Trace the next frame back, and write its D and R where they are wanted.
 
-        vectors    records of `decoder.MOTION_VECTOR`, (n,)
+        vectors    n records of `decoder.MOTION_VECTOR` as bytes, uint8 (40 * n,)
         motion     int16 (H,W,2), written
         residual   int16 (H,W,3), written; takes the frame's `picture`
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
-        if motion is None:
-            motion = self._spares[0] if self._motion is not self._spares[0] else self._spares[1]
+        following = self._spares[self._motion is self._spares[0]]
+        kept = NO_MOTION if motion is None else motion
         rows, planes = (NO_ROWS, picture) if isinstance(picture, tuple) else (picture, NO_PLANES)
         if rows is None or residual is None:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
         uncovered = follow_blocks(
-            vectors, False, self._motion, motion, self._warped, self._next, rows, planes, residual
+            vectors, False, self._motion, following, kept, self._warped, self._next, rows, planes, residual
         )
-        self._motion = motion
+        self._motion = following
         if len(self._next):
             self._warped, self._next = self._next, self._buffers[self._next is self._buffers[0]]
         return uncovered

@@ -10,13 +10,15 @@ import numpy as np
 
 from hybridnet.compiled import njit
 from hybridnet.video.colour import subtract_pair
+from hybridnet.video.decoder import MOTION_VECTOR
+from hybridnet.video.uncached import copy_uncached, fence
 
 ONE = np.uintp(1)
 BAND = 8  # rows
 
 
 @njit(nogil=True)
-def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture, rows, planes, residual):
+def follow_blocks(vectors, fractions, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
 
     next_motion = motion and next_picture = picture, except in every moving block, where pixel (y,x) is
@@ -24,24 +26,26 @@ def follow_blocks(vectors, fractions, motion, next_motion, picture, next_picture
         next_motion[y,x] = motion[y - shift_y, x - shift_x] + vector
         next_picture[y,x] = picture[y - shift_y, x - shift_x]
 
-    and residual = the frame's colours - next_picture. `vectors` are records of `decoder.MOTION_VECTOR`, (n,), and what
-    a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2), float32 or int16;
-    the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or without residual, these
-    are empty. The frame is either `rows`, uint8 (H,N), N >= 3 * W, or `planes` as `colour.planes_of` has them, and the
-    others are empty.
+    and residual = the frame's colours - next_picture. `vectors` are n records of `decoder.MOTION_VECTOR` as bytes,
+    uint8 (40 * n,), and what a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is
+    (H,W,2), float32 or int16; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures,
+    or without residual, these are empty. `kept` is a copy of next_motion to hand out, or empty: next_motion itself is
+    read again for the next frame, from the caches. The frame is either `rows`, uint8 (H,N), N >= 3 * W, or `planes` as
+    `colour.planes_of` has them, and the others are empty.
 
     Returns the share of the picture, 0..1, that no block covers, moving or not.
     """
     height, width = motion.shape[:2]
-    moves = np.empty((len(vectors), 6), np.int64)
-    adds = np.empty((len(vectors), 2), motion.dtype)
-    count, covered = _list_moves(vectors, height, width, fractions, moves, adds)
-    _move(moves[:count], adds[:count], motion, next_motion, picture, next_picture, rows, planes, residual)
+    blocks = vectors.view(MOTION_VECTOR)
+    moves = np.empty((len(blocks), 6), np.int64)
+    adds = np.empty((len(blocks), 2), motion.dtype)
+    count, covered = _list_moves(blocks, height, width, fractions, moves, adds)
+    _move(moves[:count], adds[:count], motion, next_motion, kept, picture, next_picture, rows, planes, residual)
     return max(1.0 - covered / (height * width), 0.0)
 
 
 @njit(nogil=True)
-def _list_moves(vectors, height, width, fractions, moves, adds):
+def _list_moves(blocks, height, width, fractions, moves, adds):
     """Fill `moves`, and `adds` with what each adds to its pixels' motion; neighbours alike are joined.
 
     Only blocks whose vector is not zero, cut to what has both ends in the picture. Returns how many there are, and the
@@ -49,7 +53,7 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
     """
     count, covered = 0, 0
     end, row, row_end, x, y, plus_x, plus_y = -1, 0, 0, 0, 0, 0.0, 0.0  # of the move before; none ends at -1
-    for block in vectors:
+    for block in blocks:
         left, right = max(block.dst_x - block.w // 2, 0), min(block.dst_x + block.w // 2, width)
         top, bottom = max(block.dst_y - block.h // 2, 0), min(block.dst_y + block.h // 2, height)
         covered += max(right - left, 0) * max(bottom - top, 0)
@@ -79,11 +83,12 @@ def _list_moves(vectors, height, width, fractions, moves, adds):
 
 
 @njit(nogil=True)
-def _move(moves, adds, motion, next_motion, picture, next_picture, rows, planes, residual):
+def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
     """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
     height, width = motion.shape[:2]
     pitch, warps, subtracts = np.uintp(rows.shape[1]), picture.size > 0, residual.size > 0
     source, target = motion.reshape(-1), next_motion.reshape(-1)
+    copy, copies = kept.reshape(-1), kept.size > 0
     pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
     frame, difference = rows.reshape(-1), residual.reshape(-1)
     starts = np.empty(len(moves) + 1, np.int64)  # the highest row that a move or any after it covers
@@ -91,6 +96,7 @@ def _move(moves, adds, motion, next_motion, picture, next_picture, rows, planes,
     for k in range(len(moves) - 1, -1, -1):
         starts[k] = min(starts[k + 1], moves[k, 1])
     top, first, paired = 0, 0, 0
+    pair = np.empty(6 * width, np.int16)  # two rows of the residual
     while top < height:
         bottom, last, tidy = _next_band(moves, starts, top, first)
         if not tidy:
@@ -116,17 +122,23 @@ def _move(moves, adds, motion, next_motion, picture, next_picture, rows, planes,
                 _copy(source, target, 2 * (row + done), 2 * (row + width))
                 if warps:
                     _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + width))
+        if copies:
+            start = 2 * width * top
+            copy_uncached(target, start, copy, start, 2 * width * bottom - start)
         if subtracts and not rows.size:  # two rows at a time, as soon as both are there: they share u and v
             while paired + 2 <= bottom:
                 start = 3 * width * paired
-                subtract_pair(*planes, height, paired, next_pixels, start, difference, start, width)
+                subtract_pair(*planes, height, paired, next_pixels, start, pair, 0, width)
+                copy_uncached(pair, 0, difference, start, 6 * width)
                 paired += 2
         elif subtracts:
             for y in range(top, bottom):
                 start_frame, start_3 = np.uintp(y) * pitch, np.uintp(3 * y * width)
                 for i in range(np.uintp(3 * width)):
-                    difference[start_3 + i] = np.int16(frame[start_frame + i]) - np.int16(next_pixels[start_3 + i])
+                    pair[i] = np.int16(frame[start_frame + i]) - np.int16(next_pixels[start_3 + i])
+                copy_uncached(pair, 0, difference, start_3, 3 * width)
         top, first = bottom, last
+    fence()
 
 
 @njit(nogil=True)

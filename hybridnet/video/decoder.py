@@ -27,7 +27,7 @@ MOTION_VECTOR = np.dtype(
     align=True,
 )
 SPARED = {"skip_idct": "nokey", "skip_loop_filter": "nointra"}  # of P-frames; nokey would take IDR frames alone as key
-NO_VECTORS = np.empty(0, MOTION_VECTOR)
+NO_VECTORS = np.empty(0, np.uint8)
 I_FRAME, P_FRAME = PictureType.I.value, PictureType.P.value
 PADDING = bytes(64)  # after a header, where PyAV leaves what the memory held before, and decoders read on into it
 
@@ -160,9 +160,9 @@ def prediction_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
 
 
 def motion_vectors(frame: VideoFrame) -> np.ndarray:
-    """The frame's records of MOTION_VECTOR, (n,), a view that keeps the frame alive; empty for an I-frame."""
+    """The frame's n records of MOTION_VECTOR as bytes, uint8 (40 * n,), which keep the frame alive; of an I-frame 0."""
     # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
     for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if isinstance(data, MotionVectors):
-            return np.frombuffer(memoryview(data), MOTION_VECTOR)
+            return np.asarray(memoryview(data))  # records would be read-only, and slower to hand to a kernel
     return NO_VECTORS

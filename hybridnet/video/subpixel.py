@@ -14,6 +14,8 @@ from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
 from hybridnet.video.blocks import follow_blocks, subtract_nearest
 from hybridnet.video.colour import NO_PLANES, Planes
 
+NO_MOTION = np.empty((0, 0, 2), np.float32)
+
 
 class SubpixelTracer:
     """D in fractions of a pixel, and the I-frame; the same use as `accumulate.Tracer`, but for planes."""
@@ -41,18 +43,17 @@ class SubpixelTracer:
     ) -> float:
         """Trace the next frame back, and write its D and R where they are wanted.
 
-        vectors    records of `decoder.MOTION_VECTOR`, (n,)
+        vectors    n records of `decoder.MOTION_VECTOR` as bytes, uint8 (40 * n,)
         motion     float32 (H,W,2), written
         residual   int16 (H,W,3), written; takes the frame's `picture`, its rows
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
+        kept = NO_MOTION if motion is None else motion
         uncovered = follow_blocks(
-            vectors, True, self._motion, self._spare, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
+            vectors, True, self._motion, self._spare, kept, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
         )
         self._motion, self._spare = self._spare, self._motion
-        if motion is not None:
-            np.copyto(motion, self._motion)
         if isinstance(picture, np.ndarray) and residual is not None:
             subtract_nearest(picture, self._picture, self._motion, residual)
         return uncovered

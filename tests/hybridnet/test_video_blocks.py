@@ -53,14 +53,14 @@ def toward_zero(value: Fraction) -> int:
 
 
 def records(blocks: list[Block]) -> np.ndarray:
-    """FFmpeg's records of the blocks, src = dst + motion / motion_scale truncated toward zero."""
+    """FFmpeg's records of the blocks as bytes, src = dst + motion / motion_scale truncated toward zero."""
     vectors = np.zeros(len(blocks), MOTION_VECTOR)
     for vector, (x, y, w, h, motion_x, motion_y, scale) in zip(vectors, blocks, strict=True):
         vector["source"], vector["w"], vector["h"], vector["dst_x"], vector["dst_y"] = -1, w, h, x, y
         vector["src_x"] = x + toward_zero(Fraction(motion_x, scale))
         vector["src_y"] = y + toward_zero(Fraction(motion_y, scale))
         vector["motion_x"], vector["motion_y"], vector["motion_scale"] = motion_x, motion_y, scale
-    return vectors
+    return vectors.view(np.uint8)
 
 
 def padded(picture: np.ndarray) -> np.ndarray:
@@ -178,5 +178,5 @@ def test_vectors_at_the_ends_of_their_range() -> None:
     tracer = Tracer(16, 16)
     tracer.start(None)
     motion = np.ones((16, 16, 2), np.int16)
-    assert tracer.follow(vectors, None, motion, None) == 0
+    assert tracer.follow(vectors.view(np.uint8), None, motion, None) == 0
     assert not motion.any()

@@ -1,0 +1,55 @@
+"""Stores past the caches: the same as others wherever an array begins and ends, and nothing beside it is touched."""
+
+import numpy as np
+import pytest
+
+from hybridnet.compiled import njit
+from hybridnet.video.accumulate import Tracer
+from hybridnet.video.colour import convert
+from hybridnet.video.decoder import NO_VECTORS
+from hybridnet.video.uncached import LINE, copy_uncached, fence
+
+
+@njit(nogil=True)
+def copied(source, start, target, to, size):
+    copy_uncached(source, start, target, to, size)
+    fence()
+
+
+def from_line(size: int, dtype: type, behind: int) -> np.ndarray:
+    """An array of `size` elements that begins `behind` elements after a line of the cache does."""
+    itemsize = np.dtype(dtype).itemsize
+    room = np.full((size + behind) * itemsize + LINE, 77, np.uint8)
+    at = -room.ctypes.data % LINE + behind * itemsize
+    array = room[at : at + size * itemsize].view(dtype)
+    assert array.ctypes.data % LINE == behind * itemsize % LINE
+    return array
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_any_place_and_size(dtype: type) -> None:
+    line = LINE // np.dtype(dtype).itemsize
+    source = np.arange(1000).astype(dtype)
+    for behind in range(line):
+        for size in (0, 1, line - 1, line, line + 1, 5 * line - behind, 300):
+            target, expected = (from_line(400, dtype, behind) for _ in range(2))
+            expected[7 : 7 + size] = source[11 : 11 + size]
+            copied(source, 11, target, 7, size)
+            np.testing.assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 32), (18, 34), (34, 70), (16, 96)])
+def test_small_pictures_that_begin_within_a_line(height: int, width: int) -> None:
+    rng = np.random.default_rng(width)
+    planes = tuple(rng.integers(0, 256, size, np.uint8) for size in (height * width, *[height * width // 4] * 2))
+    rows, iframe = (rng.integers(0, 256, (height, 3 * width), np.uint8) for _ in range(2))
+    convert(*planes, rows)
+    for picture in (planes, rows):
+        for behind in (0, 1, 8, 31):
+            tracer = Tracer(height, width)
+            tracer.start(iframe)
+            motion = from_line(2 * height * width, np.int16, behind).reshape(height, width, 2)
+            residual = from_line(3 * height * width, np.int16, behind).reshape(height, width, 3)
+            assert tracer.follow(NO_VECTORS, picture, motion, residual) == 1
+            assert not motion.any()
+            np.testing.assert_array_equal(residual.reshape(height, -1), rows.astype(np.int16) - iframe)
