@@ -41,6 +41,30 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "membrane")
 
 
+def hold_integers(x: torch.Tensor, limit: int) -> bool:
+    """Whether all of a float32 tensor on the CPU are integers within +-limit; in one pass, torch needs five."""
+    in_memory = sorted(range(x.ndim), key=x.stride, reverse=True)
+    values = x.detach().permute(in_memory).contiguous().numpy().reshape(-1)
+    found = np.empty(count_blocks(len(values)), np.bool_)
+    over_blocks(len(values), lambda *part: are_integers(values, limit, found, *part))
+    return bool(found.all())
+
+
+@njit(nogil=True)
+def are_integers(values, limit, found, first, end):
+    """found[block] = whether all of a block of float32 (M,) are integers within +-limit."""
+    limit, zero, one = np.float32(limit), np.int32(0), np.int32(1)
+    for block in range(first, end):
+        start = np.uintp(block * BLOCK)
+        stop = np.uintp(min(block * BLOCK + BLOCK, len(values)))
+        wrong = zero
+        for i in range(start, stop):
+            x = values[i]
+            wrong |= zero if np.abs(x) <= limit else one  # of NaN too
+            wrong |= zero if np.trunc(x) == x else one
+        found[block] = wrong == zero
+
+
 @njit(nogil=True)
 def fire(sums, keep, bar, subtract, pre, spikes, first, end):
     """Spiking neurons: fill spikes, and pre unless it is empty; keep and bar are float64."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from hybridnet.errors import HybridnetError
 from hybridnet.model.config import ModelConfig
 from hybridnet.model.front import FRONTS
+from hybridnet.model.membrane_kernels import hold_integers
 from hybridnet.model.neurons import ConvLIF
 from hybridnet.model.quantisation import INPUT_LIMIT, real_unit
 
@@ -122,5 +123,11 @@ class STM(nn.Module):
             raise HybridnetError(f"STM: input of {x.shape[-4]} steps exceeds the model config's {limit}; drop frames")
         if x.dtype != torch.float32:
             raise HybridnetError(f"STM: input of {x.dtype} must be torch.float32 holding integers; convert it")
-        if not x.is_meta and not (torch.equal(x, x.trunc()) and max(-x.min(), x.max()) <= INPUT_LIMIT):
+        if not x.is_meta and not _holds_integers(x):
             raise HybridnetError(f"STM: input must hold integers within +-{INPUT_LIMIT}; scale and clip it first")
+
+
+def _holds_integers(x: Tensor) -> bool:
+    if x.device.type == "cpu":
+        return hold_integers(x, INPUT_LIMIT)
+    return torch.equal(x, x.trunc()) and bool(max(-x.min(), x.max()) <= INPUT_LIMIT)

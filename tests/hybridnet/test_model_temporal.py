@@ -156,6 +156,17 @@ def test_wrong_input_is_refused(x: torch.Tensor, line: str) -> None:
         STM(2, small(), 3.0)(x)
 
 
+@pytest.mark.parametrize("wrong", [0.5, -127.5, 127.001, 128.0, -128.0, 1e9, float("nan"), float("inf"), -float("inf")])
+def test_one_wrong_value_is_refused_wherever_it_is(wrong: float) -> None:
+    rng = np.random.default_rng(0)
+    sound = torch.from_numpy(rng.integers(-127, 128, (6, 3, 40, 40, 2)).astype(np.float32)).permute(1, 0, 4, 2, 3)
+    for x in (sound, sound.contiguous(), sound[:, 1:, :, :-3, ::2]):
+        STM(2, small(), 3.0)(x)
+        place = tuple(rng.integers(length) for length in x.shape)
+        with pytest.raises(HybridnetError, match=r"integers within \+-127"):
+            STM(2, small(), 3.0)(x.index_put(tuple(map(torch.tensor, place)), torch.tensor(wrong)))
+
+
 def p_frames(seed: int, size: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """A made-up clip: a patch of blocks that drifts by a few pixels a step, and its outlines over coding noise."""
     rng = np.random.default_rng(seed)
