@@ -67,6 +67,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """This process's share of every batch of an epoch from step `first` on."""
 
+    modalities = model.modalities.split("+")
+
     def make(indices: np.ndarray) -> Batch:
         chosen = []
         for index in indices:
@@ -74,7 +76,7 @@ def training_batches(
             records = open_arrays(videos[index].file)
             height, width = picture_shape(records)
             for gop in draw_gops(rng, len(records), config.run.segments):
-                view = random_view(rng, height, width, config.augmentation.scales, config.augmentation.flip)
+                view = random_view(rng, height, width, modalities, config.augmentation)
                 chosen.append((records[gop], view))
         labels = [videos[index].label for index in indices]
         return _batch(chosen, model, labels, (config.run.segments,) * len(indices))

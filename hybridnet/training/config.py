@@ -63,15 +63,23 @@ class AugmentationConfig:
 
     flip     mirror half of all clips, motion x negated; not for labels that tell left from right
     scales   sides of the square, as shares of the short side, one drawn for each clip; each in 0..1
+    distort  height and width are drawn apart, at most so many places of `scales` from one another (TSN's max_distort)
+    colours  swap channels, and change contrast and brightness, the residual's as the I-frame's
+    hide     chance of each modality to be hidden from the network, in 0..1; never all of them
     """
 
     flip: bool = True
     scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  # TSN's
+    distort: int = 0
+    colours: bool = False
+    hide: float = 0.0
 
     def __post_init__(self) -> None:
         _check_types("augmentation", self)
         good = self.scales and all(0 < scale <= 1 for scale in self.scales)
         _require(bool(good), "augmentation", "scales", list(self.scales), "must be numbers above 0, at most 1")
+        _require(self.distort >= 0, "augmentation", "distort", self.distort, "must not be negative")
+        _require(0 <= self.hide < 1, "augmentation", "hide", self.hide, "must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +18,9 @@ import torch
 from hybridnet.errors import DatasetError
 from hybridnet.model.config import preset
 from hybridnet.training.arrays import Stored, open_arrays, store_videos
-from hybridnet.training.augment import View, centre_view, cut, random_view
+from hybridnet.training.augment import Colours, View, centre_view, cut, random_view
 from hybridnet.training.batches import evaluation_batches
+from hybridnet.training.config import AugmentationConfig
 from hybridnet.training.data import Video
 from hybridnet.video import Preprocessing, sample_clips
 
@@ -115,27 +119,62 @@ def naive(array: np.ndarray, view: View, size: int, change: Callable[[int], int]
     for y in range(size):
         for x in range(size):
             column = size - 1 - x if view.mirrored else x
-            source = [int((place + 0.5) * view.side / size) for place in (y, column)]
-            out[..., y, x] = array[..., view.top + source[0], view.left + source[1]]
+            source_y, source_x = int((y + 0.5) * view.height / size), int((column + 0.5) * view.width / size)
+            out[..., y, x] = array[..., view.top + source_y, view.left + source_x]
     return np.vectorize(change)(out)
 
 
-@pytest.mark.parametrize("view", [View(3, 7, 32), View(0, 0, 48, True), View(5, 14, 20), View(9, 2, 37, True)], ids=str)
+VIEWS = [
+    View(3, 7, 32, 32),
+    View(0, 0, 48, 48, True),
+    View(5, 14, 20, 20),
+    View(9, 2, 37, 37, True),
+    View(4, 3, 44, 29),
+    View(1, 11, 25, 48, True),
+]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
 def test_a_view_pixel_by_pixel(stored: dict[str, Stored], view: View) -> None:
     file = stored["mpeg4.avi"].file
     assert file is not None
     record, size = open_arrays(file)[1], 32
     iframe, motion, residual = cut_out(record, view, size)
 
-    def scaled(m: int) -> int:
-        return int(np.clip(int(m * size / view.side), -127, 127))
+    def scaled(side: int) -> Callable[[int], int]:
+        return lambda m: int(np.clip(int(m * size / side), -127, 127))
 
     assert np.array_equal(iframe, naive(record["iframe"], view, size, int))
     assert np.array_equal(residual, naive(record["residual"], view, size, int))
-    x, y = (naive(record["motion"][:, axis], view, size, scaled) for axis in (0, 1))
+    x = naive(record["motion"][:, 0], view, size, scaled(view.width))
+    y = naive(record["motion"][:, 1], view, size, scaled(view.height))
     assert abs(x).max() > 0
     assert np.array_equal(motion[:, 0], -x if view.mirrored else x)
     assert np.array_equal(motion[:, 1], y)
+
+
+@pytest.mark.parametrize("colours", [Colours((2, 0, 1)), Colours((0, 2, 1), -0.75, 20.0), Colours(gain=1.5)], ids=str)
+def test_colours_change_as_a_residual_can_follow(stored: dict[str, Stored], colours: Colours) -> None:
+    file = stored["mpeg4.avi"].file
+    assert file is not None
+    record, view = open_arrays(file)[1], View(2, 5, 40, 31, True)
+    plain, changed = (cut_out(record, replace(view, colours=each), 32) for each in (Colours(), colours))
+    iframe, residual = plain[0][list(colours.order)], plain[2][:, list(colours.order)]
+    wanted = np.rint((iframe - 127.5) * colours.gain + 127.5 + colours.offset)
+    assert np.array_equal(changed[0], wanted.clip(0, 255))
+    assert np.array_equal(changed[1], plain[1])
+    assert np.array_equal(changed[2], np.rint(residual * colours.gain).clip(-127, 127))
+    assert abs(changed[2]).max() > 0
+
+
+def test_what_is_hidden_is_grey_or_still(stored: dict[str, Stored]) -> None:
+    file = stored["mpeg4.avi"].file
+    assert file is not None
+    record, view = open_arrays(file)[1], View(0, 0, 40, 40)
+    iframe, motion, residual = cut_out(record, replace(view, hidden=("iframe", "motion")), 32)
+    assert (iframe == 127.5).all()
+    assert not motion.any()
+    assert np.array_equal(residual, cut_out(record, view, 32)[2])
 
 
 def test_a_batch_holds_what_its_model_sees(stored: dict[str, Stored]) -> None:
@@ -152,16 +191,39 @@ def test_a_batch_holds_what_its_model_sees(stored: dict[str, Stored]) -> None:
             assert torch.equal(getattr(batch, name), getattr(full, name) if seen else torch.empty(0))
 
 
-def test_random_views_stay_inside_and_differ() -> None:
+def draw_views(**config: Any) -> list[View]:
     rng = np.random.default_rng(0)
-    views = [random_view(rng, 48, 62, (1.0, 0.5), True) for _ in range(200)]
-    assert {view.side for view in views} == {48, 24}
+    return [random_view(rng, 48, 62, ("motion", "residual"), AugmentationConfig(**config)) for _ in range(300)]
+
+
+def test_random_views_stay_inside_and_differ() -> None:
+    views = draw_views(scales=(1.0, 0.5))
+    assert {(view.height, view.width) for view in views} == {(48, 48), (24, 24)}
     assert {view.mirrored for view in views} == {True, False}
-    assert {view.left for view in views if view.side == 48} == set(range(15))
-    assert {view.top for view in views if view.side == 48} == {0}
-    assert max(view.top + view.side for view in views) == 48
-    assert max(view.left + view.side for view in views) == 62
-    assert not any(random_view(rng, 48, 62, (1.0,), False).mirrored for _ in range(50))
+    assert {view.left for view in views if view.width == 48} == set(range(15))
+    assert {view.top for view in views if view.height == 48} == {0}
+    assert max(view.top + view.height for view in views) == 48
+    assert max(view.left + view.width for view in views) == 62
+    assert not any(view.mirrored for view in draw_views(flip=False))
+    assert {(view.colours, view.hidden) for view in views} == {(Colours(), ())}
+
+
+def test_sides_drawn_apart_are_neighbours() -> None:
+    sides = {(view.height, view.width) for view in draw_views(scales=(1.0, 0.75, 0.5), distort=1)}
+    assert sides == {(a, b) for a in (48, 36, 24) for b in (48, 36, 24) if abs(a - b) <= 12}
+    assert all(view.top + view.height <= 48 and view.left + view.width <= 62 for view in draw_views(distort=3))
+
+
+def test_random_colours_and_hidden_modalities() -> None:
+    views = draw_views(colours=True, hide=0.5)
+    assert {view.colours.order for view in views} == set(permutations(range(3)))
+    gains = [view.colours.gain for view in views]
+    assert min(gains) < -1.4
+    assert max(gains) > 1.4
+    assert min(map(abs, gains)) >= 0.5
+    shares = Counter(view.hidden for view in views)
+    assert shares.keys() == {(), ("motion",), ("residual",)}  # never both
+    assert 100 < shares[()] < 200  # of 300: a quarter with both, and the quarter with neither
 
 
 def test_a_script_without_a_guard_is_told_so(videos: list[Path], tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_any_key_of_the_model_can_be_set(tmp_path: Path) -> None:
         ),
         (("[run]", "[augmentation]\nscales = 1\n[run]"), "augmentation.scales is 1; it must be a list of numbers"),
         (("[run]", "[augmentation]\nflip = 1\n[run]"), "augmentation.flip is 1; it must be true or false"),
+        (("[run]", "[augmentation]\ndistort = -1\n[run]"), "augmentation.distort is -1; it must not be negative"),
+        (("[run]", "[augmentation]\nhide = 1.0\n[run]"), "augmentation.hide is 1.0; it must be at least 0 and below 1"),
         (("[run]", "[spikes]\nweight = -1\n[run]"), "spikes.weight is -1; it must not be negative"),
         (("[run]", "[model]\nclasses = 3\n[run]"), "model: unknown key 'classes'; known are accumulate, depth, dim"),
         (("[run]", "[model]\npreset = 'huge'\n[run]"), "model: preset 'huge' is not one of tiny, base, large"),
