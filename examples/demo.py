@@ -37,5 +37,5 @@ training = json.loads(checkpoint.with_suffix(".json").read_text())["training"]
 clips, right = training["test_videos"], training["top1"]
 print(f"""
 On all {clips} test clips, of which these are 15, the model is right in {right:.1%}, and chance is 6.7%;
-`hybridnet train examples/train_tiny.toml` trained and measured it: docs/benchmark.md.
+`make shipped-model` trained and measured it: docs/benchmark.md.
 The clips are rendered mocap, not filmed people. Demo took {time.perf_counter() - start:.0f} s.""")
