@@ -21,7 +21,8 @@ def test_its_config_is_the_example() -> None:
     for section, keys in config.items():
         recorded = TRAINING["config"][section]
         assert {key: recorded.get(key, value) for key, value in keys.items()} == keys, section
-    read_config(ROOT / "examples" / "train_tiny.toml")
+    for each in ("train_tiny_first", "train_tiny"):
+        read_config(ROOT / "examples" / f"{each}.toml")
 
 
 def test_it_is_small_and_finite() -> None:
