@@ -19,6 +19,7 @@ from hybridnet.spiking import DECAY_UNITY, POTENTIAL_UNITS, Reset
 KERNEL = 3
 INITIAL_LEAK_LOGIT = 1.0  # keeps 73% of the potential per step
 INITIAL_THRESHOLD = 0.5
+LEAST_THRESHOLD = 0.01
 
 
 class ConvLIF(nn.Module):
@@ -80,6 +81,12 @@ class ConvLIF(nn.Module):
             self.register_buffer(name, number)
         else:
             self.register_parameter(name, None if number is None else nn.Parameter(number))
+
+    @torch.no_grad()
+    def bound_threshold(self) -> None:
+        """Raise a threshold below LEAST_THRESHOLD to it: the chip has none below one unit, so the models would part."""
+        if self.threshold is not None:
+            self.threshold.clamp_(min=LEAST_THRESHOLD)
 
     def integers(self) -> LayerIntegers:
         """This layer's integers as tensors with gradients, from the parameters as they stand."""

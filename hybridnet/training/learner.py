@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybridnet.model.network import HybridNet
+from hybridnet.model.neurons import ConvLIF
 from hybridnet.model.temporal import STM
 from hybridnet.training.batches import Batch
 from hybridnet.training.config import OptimiserConfig
@@ -81,6 +82,13 @@ def make_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Ada
         {"params": [p for is_weight, p in named if not is_weight], "weight_decay": 0.0},
     ]
     return torch.optim.Adam(groups, lr=config.learning_rate, eps=config.epsilon)
+
+
+def bound_thresholds(model: nn.Module) -> None:
+    """After a step of the optimiser, which may take a neuron's threshold below zero: `ConvLIF.bound_threshold`."""
+    for module in model.modules():
+        if isinstance(module, ConvLIF):
+            module.bound_threshold()
 
 
 def learning_rate(config: OptimiserConfig, step: int, steps_of_epoch: int, epochs: int) -> float:

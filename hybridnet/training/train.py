@@ -26,7 +26,15 @@ from hybridnet.training.cache import locked_cache
 from hybridnet.training.config import TrainConfig
 from hybridnet.training.data import StoredData, store_data
 from hybridnet.training.launch import check_launch, is_first, launched, leave
-from hybridnet.training.learner import TOP, Learner, count_right, learning_rate, loss_of, make_optimiser
+from hybridnet.training.learner import (
+    TOP,
+    Learner,
+    bound_thresholds,
+    count_right,
+    learning_rate,
+    loss_of,
+    make_optimiser,
+)
 from hybridnet.training.log import write_log
 from hybridnet.training.memory import keep_memory
 from hybridnet.training.state import STATE, Position, load_state, read_position, save_state
@@ -186,6 +194,7 @@ class _Training:
         self.stepper.zero_grad()
         self.fabric.backward(loss + penalty)
         self.stepper.step()
+        bound_thresholds(self.learner)
         videos, clips = len(batch.labels), sum(batch.clips)
         totals = outcome.synops.detach().sum(dim=0).tolist()  # of no stream, where nothing spikes
         synops = dict(zip(self.learner.model.config.streams, totals, strict=False))

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from hybridnet.errors import ConfigError, DatasetError, HybridnetError, OutputError
-from hybridnet.model.checkpoint import load_checkpoint
+from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.network import HybridNet
 from hybridnet.training.batches import training_batches
 from hybridnet.training.config import TrainConfig, read_config
@@ -246,6 +246,21 @@ def test_a_start_from_other_weights(config: TrainConfig, uninterrupted: Path, pl
             torch.testing.assert_close(tensor, before[name], msg=name)
     with pytest.raises(ConfigError, match=r"init.sha256 '\w{64}', the config says None"):
         train(fewer)
+
+
+def test_thresholds_stay_above_zero(config: TrainConfig, uninterrupted: Path) -> None:
+    """The chip has none below one unit; a float model with a lower one would fire where the chip is silent."""
+    found = load_checkpoint(uninterrupted / "model.safetensors")
+    thresholds = {name: p for name, p in found.model.named_parameters() if name.endswith("threshold")}
+    with torch.no_grad():
+        for threshold in thresholds.values():
+            threshold.fill_(-0.5)
+    save_checkpoint(Path("below.safetensors"), found.model, found.labels)
+    slow = replace(to(config, "risen", epochs=1), optimiser=replace(config.optimiser, learning_rate=1e-30))
+    train(slow, init=Path("below.safetensors"))
+    after = load_file(Path("risen") / "model.safetensors")
+    assert len(thresholds) == 4
+    assert [after[name].item() for name in thresholds] == pytest.approx([0.01] * 4)
 
 
 def test_what_stops_a_training(config: TrainConfig) -> None:

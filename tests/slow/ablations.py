@@ -16,15 +16,19 @@ from pathlib import Path
 
 from ablation_results import Result, ablation_table, append_result, config_hash, read_results
 from documents import write_part
+from hybridnet.processes import usable_cores
 from hybridnet.training.config import TrainConfig, read_config
 from hybridnet.training.state import STATE
 from hybridnet.training.train import train
+from hybridnet.training.workers import share_out
 from variants import VARIANTS, Variant
 
 ROOT = Path(__file__).parents[2]
 BASE, RESULTS = ROOT / "tests/slow/ablations.toml", ROOT / "docs/ablations.csv"
 SEEDS = 3  # of the rows that matter most; the others have one
 CPU = "cpu_seconds"  # file of the processor time that a training has taken so far
+
+Job = tuple[str, TrainConfig]  # a row's name and one of its trainings
 
 
 def config_of(base: TrainConfig, variant: Variant, seed: int) -> TrainConfig:
@@ -42,8 +46,9 @@ def planned(only: Sequence[str], seeds: int) -> Iterator[tuple[Variant, int]]:
                 yield variant, seed
 
 
-def measure(config: TrainConfig, row: str) -> Result:
+def measure(job: Job) -> Result:
     """Train one, or go on with it; its folder keeps the log and the checkpoint."""
+    row, config = job
     out = Path(config.run.out)
     clock, start = out / CPU, time.process_time()
     before = float(clock.read_text()) if clock.exists() else 0.0
@@ -105,6 +110,7 @@ def main() -> None:
     names = [variant.name for variant in VARIANTS]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="ROW", help=f"of {', '.join(names)}")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the rows that matter most; 0 trains nothing")
+    parser.add_argument("--jobs", type=int, default=usable_cores(), help="trainings at a time, of one thread each")
     parser.add_argument("--base", type=Path, default=BASE, metavar="FILE.toml")
     parser.add_argument("--root", help="folder of the videos, in place of the one in FILE.toml")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE.csv")
@@ -113,11 +119,16 @@ def main() -> None:
     base = read_config(options.base)
     if options.root:
         base = replace(base, data=replace(base.data, root=options.root))
-    for variant, seed in planned(options.only, options.seeds):
-        config = config_of(base, variant, seed)
-        done = {(result.row, result.seed) for result in current(read_results(options.results), base)}
-        if (variant.name, seed) not in done:
-            append_result(options.results, measure(config, variant.name))
+    done = {(result.row, result.seed) for result in current(read_results(options.results), base)}
+    jobs: list[Job] = [
+        (variant.name, config_of(base, variant, seed))
+        for variant, seed in planned(options.only, options.seeds)
+        if (variant.name, seed) not in done
+    ]
+    for (row, config), result in share_out(measure, jobs, options.jobs):
+        if result is None:
+            raise SystemExit(f"{row}, seed {config.run.seed}: its process died; try again with fewer --jobs")
+        append_result(options.results, result)
     text = section(current(read_results(options.results), base), base)
     print(text)
     if options.write:

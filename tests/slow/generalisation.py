@@ -23,7 +23,7 @@ from hybridnet.training.batches import evaluation_batches
 from hybridnet.training.config import DataConfig
 from hybridnet.training.data import Video, store_data
 from hybridnet.training.mocap.encode import encode
-from hybridnet.training.mocap.recipe import CLASSES, SCENES, WEDGE, Recipe, draw_recipe
+from hybridnet.training.mocap.recipe import CLASSES, Recipe, draw_recipe
 from hybridnet.training.mocap.render import Renderer
 
 FIRST, COUNT = 100_000, 30  # indices of unseen clips, beyond any training split; how many a class
@@ -33,15 +33,12 @@ AT_ONCE = 8  # videos
 
 def recipes() -> Iterator[tuple[str, Recipe]]:
     """(kind, recipe) of every clip to render."""
-    rng = np.random.default_rng(0)
     for label in CLASSES:
         for index in range(FIRST, FIRST + COUNT):
-            unseen = draw_recipe(label, "train", index)
-            scene = SCENES["test"][rng.integers(len(SCENES["test"]))]
-            azimuth = float(90 * rng.integers(4) + rng.uniform(-WEDGE, WEDGE)) % 360
+            unseen, tested = draw_recipe(label, "train", index), draw_recipe(label, "test", index)
             yield "unseen clips, training scenes and cameras", unseen
-            yield "the same clips, test scenes", replace(unseen, scene=scene)
-            yield "the same clips, test cameras", replace(unseen, azimuth=azimuth)
+            yield "the same clips, test scenes", replace(unseen, scene=tested.scene)
+            yield "the same clips, test cameras", replace(unseen, azimuth=tested.azimuth)
 
 
 def render(root: Path) -> list[str]:
