@@ -29,7 +29,7 @@ def draw_curves(rows: Sequence[dict[str, float]], png: Path, title: str) -> None
         for key, label in lines.items():
             known = [(row["epoch"], row[key] * (100 if share else 1)) for row in rows if not math.isnan(row[key])]
             axes.plot(*zip(*known, strict=True), label=label, marker="o" if len(rows) < 20 else None, markersize=3)
-        if not share:
+        if name.startswith("synaptic"):
             axes.yaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)

@@ -1,6 +1,7 @@
 """A picture of accuracy against energy: what `hybridnet evaluate` measured, and apart from it what the paper prints."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,10 @@ def read_evaluation(path: Path) -> Evaluation:
 def _points(path: Path, found: Mapping[str, Any]) -> Iterator[Point]:
     for form in FORMS:
         if form in found and found[form]["energy"]:
-            yield Point(path.stem, form, 100 * float(found[form]["top1"]), float(found[form]["energy"]))
+            top1, joules = float(found[form]["top1"]), float(found[form]["energy"])
+            if not 0 <= top1 <= 1 or not 0 < joules < math.inf:
+                raise ValueError("no share, or no energy")
+            yield Point(path.stem, form, 100 * top1, joules)
 
 
 def draw_energy(evaluations: Sequence[Evaluation], png: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,13 +36,19 @@ def write_log(folder: Path, rows: Sequence[dict[str, float]]) -> None:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """The rows of a log, one at least, NaN where it has nothing; OutputError if it is none."""
+    """The rows of a log, one at least, finite or NaN where it has nothing; OutputError if it is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise ValueError("other columns")
             rows = [{key: float(value or "nan") for key, value in row.items()} for row in reader]
+            if any(
+                math.isinf(value) or (key == "epoch" and math.isnan(value))
+                for row in rows
+                for key, value in row.items()
+            ):
+                raise ValueError("an epoch without a number, or a number that is not finite")
     except (OSError, ValueError, TypeError) as error:
         raise OutputError(f"{path}: no readable log ({error}); give the folder of a training, or its {LOG}") from error
     if not rows:

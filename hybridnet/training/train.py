@@ -92,6 +92,11 @@ def train(
             )
         keep_memory()
         training = _Training(config, data, out, init, tell, progress)
+        if (
+            training.position.rows and is_first()
+        ):  # whoever wrote the state may have been killed before its log was there
+            write_log(out, training.position.rows)
+            after_epoch(out)
         while training.position.epoch < config.run.epochs:
             training.run_epoch()
             after_epoch(out)

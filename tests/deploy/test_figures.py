@@ -91,6 +91,10 @@ def test_the_commands(hybridnet: Command, clip: Path, tiny_bundle: Path, tmp_pat
     (tmp_path / "log.csv").write_text(f"{','.join(COLUMNS)}\n")
     done = hybridnet("figure", "curves", tmp_path / "log.csv", "-o", tmp_path / "b.png")
     assert (done.code, done.err) == (1, f"hybridnet: {tmp_path / 'log.csv'}: has no epoch yet; train for one\n")
+    for epoch, loss in (("inf", "0.5"), ("", "0.5"), ("1", "inf")):
+        (tmp_path / "log.csv").write_text(f"{','.join(COLUMNS)}\n{epoch},0.5,{loss}{',0.5' * (len(COLUMNS) - 3)}\n")
+        done = hybridnet("figure", "curves", tmp_path, "-o", tmp_path / "b.png")
+        assert done.err.startswith(f"hybridnet: {tmp_path / 'log.csv'}: no readable log (an epoch without a number")
 
 
 def evaluation(path: Path, data: str = "toy (test)", **forms: tuple[float, float | None]) -> Path:
@@ -115,8 +119,11 @@ def test_accuracy_against_energy(hybridnet: Command, tmp_path: Path) -> None:
     assert "of toy (test) under paper-45nm and of UCF-101" in hybridnet("figure", "energy", full, other, "-o", "x").err
     assert "none of the evaluations has joules" in hybridnet("figure", "energy", none, "-o", "x").err
     (tmp_path / "list.json").write_text("[]")
-    with pytest.raises(HybridnetError, match=r"list.json: is not what `hybridnet evaluate --json` prints"):
-        read_evaluation(tmp_path / "list.json")
+    impossible = [(0.5, float("inf")), (0.5, float("nan")), (0.5, -1.0), (7.0, 0.1)]
+    bad = [tmp_path / "list.json", *(evaluation(tmp_path / f"{k}.json", float=x) for k, x in enumerate(impossible))]
+    for path in bad:
+        with pytest.raises(HybridnetError, match=f"{path.name}: is not what `hybridnet evaluate --json` prints"):
+            read_evaluation(path)
 
 
 def test_features_of_a_video_that_is_transcoded(clip: Path, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -248,6 +248,17 @@ def test_a_start_from_other_weights(config: TrainConfig, uninterrupted: Path, pl
         train(fewer)
 
 
+def test_a_run_killed_before_its_log_was_there(config: TrainConfig, uninterrupted: Path) -> None:
+    shutil.copytree(uninterrupted, "unlogged")
+    log = Path("unlogged") / "log.csv"
+    before = log.read_text()
+    log.unlink()
+    drawn: list[Path] = []
+    train(to(config, "unlogged"), after_epoch=drawn.append)
+    assert log.read_text() == before
+    assert drawn == [Path("unlogged")]
+
+
 def test_thresholds_stay_above_zero(config: TrainConfig, uninterrupted: Path) -> None:
     """The chip has none below one unit; a float model with a lower one would fire where the chip is silent."""
     found = load_checkpoint(uninterrupted / "model.safetensors")
