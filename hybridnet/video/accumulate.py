@@ -20,7 +20,7 @@ might point elsewhere; CoViAR takes such a vector for one of the frame before.
 
 import numpy as np
 
-from hybridnet.video.blocks import follow_blocks
+from hybridnet.video.blocks import NO_ROOM, follow_blocks
 from hybridnet.video.colour import NO_PLANES, Planes
 from hybridnet.video.memory import LARGE, Memory
 
@@ -41,18 +41,20 @@ class Tracer:
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
-        # All in one block, hence in one large page or two: what is looked up for every row had better be found soon.
-        motions, pictures = 3 * 4 * height * width, 2 * 3 * height * width
+        # All in one block, hence in one large page: what is looked up for every row had better be found soon.
+        motions, pictures = 3 * 2 * height * width, 2 * 3 * height * width
         block = Memory().take((max(motions + pictures, LARGE),), np.dtype(np.uint8))
-        self._still, *self._spares = block[:motions].view(np.int16).reshape(3, height, width, 2)
+        self._still, *self._short = block[:motions].view(np.int8).reshape(3, height, width, 2)
         self._still.fill(0)
-        self._motion = self._still
+        self._long: list[np.ndarray] = []  # made once motion has come that int8 cannot hold
+        self._motion, self._spares = self._still, self._short
+        self._reach = np.zeros(1, np.int64)
         self._buffers = list(block[motions : motions + pictures].reshape(2, height, 3 * width))
         self._warped, self._next = NO_ROWS, NO_ROWS
 
     def start(self, picture: np.ndarray | None) -> None:
         """Take a frame as the one to trace back to, and hold on to its picture; without one there is no residual."""
-        self._motion = self._still
+        self._motion, self._spares, self._reach[0] = self._still, self._short, 0
         self._warped, self._next = (NO_ROWS, NO_ROWS) if picture is None else (picture, self._buffers[0])
 
     def follow(
@@ -70,15 +72,28 @@ class Tracer:
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
-        following = self._spares[self._motion is self._spares[0]]
         kept = NO_MOTION if motion is None else motion
         rows, planes = (NO_ROWS, picture) if isinstance(picture, tuple) else (picture, NO_PLANES)
         if rows is None or residual is None:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
+        warped, following = self._next, self._spares[self._motion is self._spares[0]]
         uncovered = follow_blocks(
-            vectors, False, self._motion, following, kept, self._warped, self._next, rows, planes, residual
+            vectors, False, self._reach, self._motion, following, kept, self._warped, warped, rows, planes, residual
         )
+        if uncovered == NO_ROOM:
+            following = self._lengthen()
+            uncovered = follow_blocks(
+                vectors, False, self._reach, self._motion, following, kept, self._warped, warped, rows, planes, residual
+            )
         self._motion = following
-        if len(self._next):
-            self._warped, self._next = self._next, self._buffers[self._next is self._buffers[0]]
+        if len(warped):
+            self._warped, self._next = warped, self._buffers[warped is self._buffers[0]]
         return uncovered
+
+    def _lengthen(self) -> np.ndarray:
+        """Go on with D in int16; returns where the next is to be written."""
+        self._long = self._long or [np.empty((*self.shape, 2), np.int16) for _ in range(3)]
+        first, *self._spares = self._long
+        np.copyto(first, self._motion)
+        self._motion = first
+        return self._spares[0]

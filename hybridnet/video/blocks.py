@@ -7,18 +7,23 @@ shift_y, so that its pixel (x, y) comes from (x - shift_x, y - shift_y) of the f
 import math
 
 import numpy as np
+from llvmlite import ir
+from numba import types
 
-from hybridnet.compiled import njit
-from hybridnet.video.colour import subtract_pair
+from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
+from hybridnet.video.colour import convert_pair
 from hybridnet.video.decoder import MOTION_VECTOR
 from hybridnet.video.uncached import copy_uncached, fence
 
-ONE = np.uintp(1)
+ONE, NOTHING = np.uintp(1), np.uint8(0)
+LANES = 32  # elements at a time
 BAND = 8  # rows
+LONGEST = 127  # pixels, of int8 motion
+NO_ROOM = -1.0
 
 
 @njit(nogil=True)
-def follow_blocks(vectors, fractions, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
+def follow_blocks(vectors, fractions, reach, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
 
     next_motion = motion and next_picture = picture, except in every moving block, where pixel (y,x) is
@@ -28,18 +33,29 @@ def follow_blocks(vectors, fractions, motion, next_motion, kept, picture, next_p
 
     and residual = the frame's colours - next_picture. `vectors` are n records of `decoder.MOTION_VECTOR` as bytes,
     uint8 (40 * n,), and what a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is
-    (H,W,2), float32 or int16; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures,
-    or without residual, these are empty. `kept` is a copy of next_motion to hand out, or empty: next_motion itself is
-    read again for the next frame, from the caches. The frame is either `rows`, uint8 (H,N), N >= 3 * W, or `planes` as
-    `colour.planes_of` has them, and the others are empty.
+    (H,W,2), float32, int16 or int8; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without
+    pictures, or without residual, these are empty. `kept` is a copy of next_motion to hand out, float32 or int16, or
+    empty: next_motion itself is read again for the next frame, from the caches. The frame is either `rows`, uint8
+    (H,N), N >= 3 * W, or `planes` as `colour.planes_of` has them, and the others are empty.
 
-    Returns the share of the picture, 0..1, that no block covers, moving or not.
+    Motion of int8 takes half the room in the caches, and holds what is not longer than LONGEST. `reach`, int64 (1,), is
+    what no motion of int8 is longer than; it grows by the longest vector.
+
+    Returns the share of the picture, 0..1, that no block covers, moving or not; NO_ROOM, and nothing is written, if
+    motion is int8 and might not hold the next frame's.
     """
     height, width = motion.shape[:2]
     blocks = vectors.view(MOTION_VECTOR)
     moves = np.empty((len(blocks), 6), np.int64)
-    adds = np.empty((len(blocks), 2), motion.dtype)
+    adds = np.empty((len(blocks), 2), kept.dtype)
     count, covered = _list_moves(blocks, height, width, fractions, moves, adds)
+    if motion.itemsize == 1:
+        longest = 0
+        for k in range(count):
+            longest = max(longest, abs(adds[k, 0]), abs(adds[k, 1]))
+        if reach[0] + longest > LONGEST:
+            return NO_ROOM
+        reach[0] += longest
     _move(moves[:count], adds[:count], motion, next_motion, kept, picture, next_picture, rows, planes, residual)
     return max(1.0 - covered / (height * width), 0.0)
 
@@ -117,7 +133,7 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
                 to, start, size = row + left, (y - shift_y) * width + left - shift_x, right - left
                 _copy_plus(source, target, 2 * start, 2 * to, 2 * size, adds[k, 0], adds[k, 1])
                 if warps:
-                    _copy_from(pixels, next_pixels, 3 * start, 3 * to, 3 * size)
+                    _copy_plus(pixels, next_pixels, 3 * start, 3 * to, 3 * size, NOTHING, NOTHING)
             if tidy and done < width:
                 _copy(source, target, 2 * (row + done), 2 * (row + width))
                 if warps:
@@ -128,7 +144,7 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
         if subtracts and not rows.size:  # two rows at a time, as soon as both are there: they share u and v
             while paired + 2 <= bottom:
                 start = 3 * width * paired
-                subtract_pair(*planes, height, paired, next_pixels, start, pair, 0, width)
+                convert_pair(*planes, height, paired, next_pixels, start, pair, 0, width)
                 copy_uncached(pair, 0, difference, start, 6 * width)
                 paired += 2
         elif subtracts:
@@ -166,18 +182,42 @@ def _copy(source, target, start, stop):
         target[i] = source[i]
 
 
-@njit(nogil=True)
-def _copy_from(source, target, start, to, size):
-    start, to = np.uintp(start), np.uintp(to)
-    for i in range(np.uintp(size)):
-        target[to + i] = source[start + i]
+@intrinsic
+def _add_vector(typing, source, start, target, to, even, odd):
+    """LANES elements of an array from place `start` on, plus `even` and `odd` in turn, to place `to` of another."""
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        source, target = (context.make_array(kind)(context, builder, arguments[k]).data for k in (0, 2))
+        pair = ir.Constant(ir.VectorType(context.get_data_type(kind.dtype), 2), ir.Undefined)
+        for k in range(2):
+            value = context.cast(builder, arguments[4 + k], signature.args[4 + k], kind.dtype)
+            pair = builder.insert_element(pair, value, ir.Constant(ir.IntType(32), k))
+        turns = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [k % 2 for k in range(LANES)])
+        size = kind.dtype.bitwidth // 8
+        add = builder.fadd if isinstance(kind.dtype, types.Float) else builder.add
+        vector = builder.load(vector_pointer(builder, source, arguments[1], LANES), align=size)
+        vector = add(vector, builder.shuffle_vector(pair, pair, turns))
+        builder.store(vector, vector_pointer(builder, target, arguments[3], LANES), align=size)
+        return context.get_dummy_value()
+
+    return types.void(source, start, target, to, even, odd), generate
 
 
-@njit(nogil=True)
+@inner
 def _copy_plus(source, target, start, to, size, even, odd):
-    start, to = np.uintp(start), np.uintp(to)
-    for i in range(np.uintp(size)):
-        target[to + i] = source[start + i] + (odd if i & ONE else even)
+    """target[to : to + size] = source[start : start + size], plus `even` and `odd` in turn."""
+    start, to, size, lanes = np.uintp(start), np.uintp(to), np.uintp(size), np.uintp(LANES)
+    if size < lanes:
+        for i in range(size):
+            target[to + i] = source[start + i] + (odd if i & ONE else even)
+        return
+    done, last = np.uintp(0), size - lanes
+    while True:
+        _add_vector(source, start + done, target, to + done, even, odd)
+        if done == last:
+            break
+        done = min(done + lanes, last)  # the last vector begins within what is done
 
 
 @njit(nogil=True)

@@ -13,7 +13,7 @@ with swscale on noise of the same kind: a video's own first frame may be black, 
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -24,6 +24,7 @@ from numba import types
 from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
 
 PIXELS = 32  # at a time, and the least width
+HALF = PIXELS // 2
 NOISE = 1 << 16  # pixels at least
 LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
 
@@ -47,31 +48,30 @@ class RgbRows:
 
 def planes_of(frame: VideoFrame) -> Planes:
     """Views of a yuv420p frame's y, u and v, uint8, flat, the padding behind each row among them."""
-    y, u, v = (np.frombuffer(memoryview(plane), np.uint8) for plane in frame.planes)
-    return y, u, v
+    y, u, v = cast(tuple[memoryview, ...], frame.planes)  # buffers, though no type checker knows
+    return np.frombuffer(y, np.uint8), np.frombuffer(u, np.uint8), np.frombuffer(v, np.uint8)
 
 
 @intrinsic
-def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual, to, row):
-    """residual = colours - picture, for PIXELS of two rows that share u and v; arrays are flat.
+def _pixels(typing, y, at, pitch, u, v, half, picture, there, target, to, row):
+    """The colours of PIXELS of two rows that share u and v, or colours - picture if `target` is int16; arrays are flat.
 
-    `at`, `there` and `to` are places in y, picture and residual, `half` is one in u and v, and the second row is
-    `pitch` further in y and `row` further in picture and residual.
+    `at`, `there` and `to` are places in y, picture and target, `half` is one in u and v, and the second row is `pitch`
+    further in y and `row` further in picture and target.
     """
 
     def generate(context, builder, signature, arguments):
         _, at, pitch, _, _, half, _, there, _, to, row = arguments
         arrays = [pair for pair in zip(signature.args, arguments, strict=True) if isinstance(pair[0], types.Array)]
-        y, u, v, picture, residual = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
-
-        def load(array: Any, place: Any, lanes: int) -> Any:
-            return builder.zext(builder.load(vector_pointer(builder, array, place, lanes), align=1), word(lanes))
-
-        def word(lanes: int) -> Any:
-            return ir.VectorType(ir.IntType(16), lanes)
+        y, u, v, picture, target = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
+        byte, word = ir.IntType(8), ir.IntType(16)
 
         def constant(lanes: int, value: int) -> Any:
-            return ir.Constant(word(lanes), [value] * lanes)
+            return ir.Constant(ir.VectorType(word, lanes), [value] * lanes)
+
+        def load(array: Any, place: Any, lanes: int) -> Any:
+            values = builder.load(vector_pointer(builder, array, place, lanes), align=1)
+            return builder.zext(values, ir.VectorType(word, lanes))
 
         def shuffle(a: Any, b: Any, places: list[int]) -> Any:
             return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
@@ -80,7 +80,7 @@ def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual,
             lanes = value.type.count
             wide = ir.VectorType(ir.IntType(32), lanes)
             product = builder.mul(builder.sext(value, wide), ir.Constant(wide, [factor] * lanes))
-            return builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * lanes)), word(lanes))
+            return builder.trunc(builder.ashr(product, ir.Constant(wide, [16] * lanes)), value.type)
 
         def centred(value: Any, zero: int) -> Any:
             lanes = value.type.count
@@ -92,31 +92,47 @@ def _subtract_pixels(typing, y, at, pitch, u, v, half, picture, there, residual,
         def cut(value: Any) -> Any:
             least, most = constant(PIXELS, 0), constant(PIXELS, 255)
             value = builder.select(builder.icmp_signed("<", value, least), least, value)
-            return builder.select(builder.icmp_signed(">", value, most), most, value)
+            value = builder.select(builder.icmp_signed(">", value, most), most, value)
+            return builder.trunc(value, ir.VectorType(byte, PIXELS))
 
-        first = centred(load(u, half, PIXELS // 2), 1024)
-        second = centred(load(v, half, PIXELS // 2), 1024)
+        def interleaved(planes: list[Any], third: int) -> Any:
+            """Of each HALF of the pixels, one third of its colours: processors shuffle bytes within 16 at a time."""
+            nothing, parts = ir.Constant(ir.VectorType(byte, PIXELS), None), []
+            for plane, values in enumerate(planes):
+                places = []
+                for k in range(PIXELS):
+                    start, place = k // HALF * HALF, third * HALF + k % HALF
+                    places.append(start + place // 3 if place % 3 == plane else PIXELS + k)
+                parts.append(shuffle(values, nothing, places))
+            return builder.or_(builder.or_(parts[0], parts[1]), parts[2])
+
+        first = centred(load(u, half, HALF), 1024)
+        second = centred(load(v, half, HALF), 1024)
         of_red, of_blue = twice(times(second, RED)), twice(times(first, BLUE))
         of_green = twice(builder.add(times(first, GREEN_U), times(second, GREEN_V)))
         for _ in range(2):
             luma = times(centred(load(y, at, PIXELS), 128), LUMA)
-            red, green, blue = (cut(builder.add(luma, chroma)) for chroma in (of_red, of_green, of_blue))
-            pair = shuffle(red, green, list(range(2 * PIXELS)))
-            blues = shuffle(blue, blue, list(range(2 * PIXELS)))
-            colours = shuffle(pair, blues, [plane * PIXELS + k for k in range(PIXELS) for plane in range(3)])
-            less = builder.sub(colours, load(picture, there, 3 * PIXELS))
-            builder.store(less, vector_pointer(builder, residual, to, 3 * PIXELS), align=2)
+            planes = [cut(builder.add(luma, chroma)) for chroma in (of_red, of_green, of_blue)]
+            thirds = [interleaved(planes, third) for third in range(3)]
+            for k in range(6):
+                colours = shuffle(thirds[k % 3], thirds[k % 3], [k // 3 * HALF + place for place in range(HALF)])
+                further = ir.Constant(to.type, k * HALF)
+                if signature.args[8].dtype == types.int16:
+                    wide = builder.zext(colours, ir.VectorType(word, HALF))
+                    colours = builder.sub(wide, load(picture, builder.add(there, further), HALF))
+                pointer = vector_pointer(builder, target, builder.add(to, further), HALF)
+                builder.store(colours, pointer, align=colours.type.element.width // 8)
             at, there, to = builder.add(at, pitch), builder.add(there, row), builder.add(to, row)
         return context.get_dummy_value()
 
-    return types.void(y, at, pitch, u, v, half, picture, there, residual, to, row), generate
+    return types.void(y, at, pitch, u, v, half, picture, there, target, to, row), generate
 
 
 @inner
-def subtract_pair(y, u, v, height, top, picture, there, residual, to, width):
-    """residual = colours - picture, of the rows `top` and `top + 1` of `height`, all even; arrays are flat.
+def convert_pair(y, u, v, height, top, picture, there, target, to, width):
+    """The colours of the rows `top` and `top + 1` of `height`, all even, or colours - picture if `target` is int16.
 
-    there, to   places of row `top` in `picture` and `residual`, in which a row has 3 * width elements
+    there, to   places of row `top` in `picture` and `target`, which are flat, and in which a row has 3 * width elements
     width       even, at least PIXELS; the last pixels may be done twice
     """
     pitch, half_pitch = y.size // height, u.size // (height // 2)
@@ -125,7 +141,7 @@ def subtract_pair(y, u, v, height, top, picture, there, residual, to, width):
     x, last = np.uintp(0), np.uintp(width - PIXELS)
     while True:
         x2, x3 = x // np.uintp(2), np.uintp(3) * x
-        _subtract_pixels(y, at + x, pitch, u, v, half + x2, picture, there + x3, residual, to + x3, row)
+        _pixels(y, at + x, pitch, u, v, half + x2, picture, there + x3, target, to + x3, row)
         if x == last:
             break
         x = min(x + np.uintp(PIXELS), last)
@@ -135,15 +151,13 @@ def subtract_pair(y, u, v, height, top, picture, there, residual, to, width):
 def convert(y, u, v, picture):
     """picture = the colours of a frame by its planes, uint8 (H,3 * W)."""
     height, row = picture.shape
-    black, pair, colours = np.zeros(2 * row, np.uint8), np.empty(2 * row, np.int16), picture.reshape(-1)
+    colours = picture.reshape(-1)
     for top in range(0, height, 2):
-        subtract_pair(y, u, v, height, top, black, 0, pair, 0, row // 3)
-        for i in range(np.uintp(2 * row)):
-            colours[np.uintp(top * row) + i] = np.uint8(pair[i])
+        convert_pair(y, u, v, height, top, colours, 0, colours, row * top, row // 3)
 
 
 def exact_planes(frame: VideoFrame) -> Planes | None:
-    """`planes_of` a frame of which `subtract_pair` makes what swscale makes; None if it must go through swscale."""
+    """`planes_of` a frame of which `convert_pair` makes what swscale makes; None if it must go through swscale."""
     kind = (frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range)
     return planes_of(frame) if _is_exact(*kind) else None
 

@@ -164,5 +164,5 @@ def motion_vectors(frame: VideoFrame) -> np.ndarray:
     # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
     for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if isinstance(data, MotionVectors):
-            return np.asarray(memoryview(data))  # records would be read-only, and slower to hand to a kernel
+            return np.frombuffer(cast(memoryview, data), np.uint8)  # records would be slower to hand to a kernel
     return NO_VECTORS

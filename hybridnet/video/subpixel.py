@@ -14,7 +14,7 @@ from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
 from hybridnet.video.blocks import follow_blocks, subtract_nearest
 from hybridnet.video.colour import NO_PLANES, Planes
 
-NO_MOTION = np.empty((0, 0, 2), np.float32)
+NO_MOTION, NO_REACH = np.empty((0, 0, 2), np.float32), np.zeros(1, np.int64)
 
 
 class SubpixelTracer:
@@ -51,7 +51,7 @@ class SubpixelTracer:
         """
         kept = NO_MOTION if motion is None else motion
         uncovered = follow_blocks(
-            vectors, True, self._motion, self._spare, kept, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
+            vectors, True, NO_REACH, self._motion, self._spare, kept, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
         )
         self._motion, self._spare = self._spare, self._motion
         if isinstance(picture, np.ndarray) and residual is not None:

@@ -24,16 +24,19 @@ def _address(typing, array):
 
 @intrinsic
 def _copy_line(typing, source, start, target, to):
-    """One line from place `start` of an array to place `to` of another, where a line begins."""
+    """Elements from place `start` of an array to one line of another, wider or not, which begins at place `to`."""
 
     def generate(context, builder, signature, arguments):
         source, target = (
             context.make_array(kind)(context, builder, array).data
             for kind, array in zip(signature.args[::2], arguments[::2], strict=True)
         )
-        size = signature.args[0].dtype.bitwidth // 8
-        line = builder.load(vector_pointer(builder, source, arguments[1], LINE // size), align=size)
-        store = builder.store(line, vector_pointer(builder, target, arguments[3], LINE // size), align=LINE)
+        narrow, wide = (kind.dtype.bitwidth // 8 for kind in signature.args[::2])
+        lanes = LINE // wide
+        line = builder.load(vector_pointer(builder, source, arguments[1], lanes), align=narrow)
+        if narrow < wide:
+            line = builder.sext(line, ir.VectorType(ir.IntType(8 * wide), lanes))
+        store = builder.store(line, vector_pointer(builder, target, arguments[3], lanes), align=LINE)
         store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
         return context.get_dummy_value()
 

@@ -110,18 +110,19 @@ class Reference:
         return result
 
 
-def check(pictures: list[np.ndarray], layouts: list[list[Block]], whole: bool) -> None:
+def check(pictures: list[np.ndarray], layouts: list[list[Block]], whole: bool, groups: int = 1) -> None:
     height, width = pictures[0].shape[:2]
     tracer = Tracer(height, width) if whole else SubpixelTracer(height, width)
-    reference = Reference(pictures[0], whole)
-    tracer.start(pictures[0].reshape(height, -1))
-    for picture, blocks in zip(pictures[1:], layouts, strict=True):
-        motion = np.full((height, width, 2), 77, tracer.motion_dtype)
-        residual = np.full((height, width, 3), 77, np.int16)
-        uncovered = tracer.follow(records(blocks), padded(picture), motion, residual)
-        assert uncovered == pytest.approx(reference.follow(blocks))
-        np.testing.assert_array_equal(motion, reference.motion())
-        np.testing.assert_array_equal(residual, reference.residual(picture))
+    for _ in range(groups):
+        reference = Reference(pictures[0], whole)
+        tracer.start(pictures[0].reshape(height, -1))
+        for picture, blocks in zip(pictures[1:], layouts, strict=True):
+            motion = np.full((height, width, 2), 77, tracer.motion_dtype)
+            residual = np.full((height, width, 3), 77, np.int16)
+            uncovered = tracer.follow(records(blocks), padded(picture), motion, residual)
+            assert uncovered == pytest.approx(reference.follow(blocks))
+            np.testing.assert_array_equal(motion, reference.motion())
+            np.testing.assert_array_equal(residual, reference.residual(picture))
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,6 +159,14 @@ def test_frames_whose_results_are_not_wanted(
                 np.testing.assert_array_equal(motion, reference.motion())
             if residual is not None:
                 np.testing.assert_array_equal(residual, reference.residual(picture))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("steps", [(64, 63, 1, 0, 90), (64, 64, -64), (128, 2), (127, -127, 127, 127)])
+def test_motion_of_more_pixels_than_a_byte_holds(steps: tuple[int, ...], sign: int) -> None:
+    pictures = list(np.random.default_rng(6).integers(0, 256, (len(steps) + 1, 16, 400, 3), dtype=np.uint8))
+    layouts = [[(x, 8, 16, 16, sign * step, 0, 1) for x in range(8, 400, 16)] for step in steps]
+    check(pictures, layouts, whole=True, groups=2)
 
 
 def test_motion_without_pictures() -> None:

@@ -38,6 +38,14 @@ def test_any_place_and_size(dtype: type) -> None:
             np.testing.assert_array_equal(target, expected)
 
 
+def test_bytes_become_words() -> None:
+    source = np.arange(-128, 128).astype(np.int8)
+    for behind in range(LINE // 2):
+        target = from_line(300, np.int16, behind)
+        copied(source, 3, target, 5, 253)
+        np.testing.assert_array_equal(target[5:258], np.arange(-125, 128))
+
+
 @pytest.mark.parametrize(("height", "width"), [(2, 32), (18, 34), (34, 70), (16, 96)])
 def test_small_pictures_that_begin_within_a_line(height: int, width: int) -> None:
     rng = np.random.default_rng(width)
