@@ -10,9 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from deploy.bundle import Bundle, Golden
 from deploy.forms import Outcome, look_with_bundle, look_without
+from deploy.manifest import IFRAME
+from deploy.partition import streams
+from deploy.quantise import spiking_graph
 from deploy.runtime import Runtime
+from deploy.verify import LOGIT_TOLERANCE, relative_error
 from hardware import Target
 from hybridnet.errors import BundleError, VideoError
 from hybridnet.model.checkpoint import Checkpoint
@@ -123,11 +129,36 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _check_bundle(checkpoint: Checkpoint, runtime: Runtime) -> None:
-    manifest, config = runtime.bundle.manifest, checkpoint.model.config
-    wanted = (checkpoint.labels, config.preprocessing(manifest.preprocessing.triplets), config.reads_iframe)
-    found = (manifest.labels, manifest.preprocessing, manifest.iframe)
-    if found != wanted or tuple(runtime.bundle.graphs) != config.streams:
-        raise BundleError(
-            f"{runtime.bundle.path}: is of another model than the checkpoint (labels, preprocessing or modalities "
-            "differ); export the checkpoint again"
-        )
+    """BundleError unless the bundle is what an export of the checkpoint would be, for whichever target."""
+    for part, same in (
+        ("labels, preprocessing or modalities differ", _same_facts),
+        ("the spiking integers differ", _same_graphs),
+        ("the conventional part gives other logits", _same_logits),
+    ):
+        if not same(checkpoint, runtime.bundle):
+            raise BundleError(
+                f"{runtime.bundle.path}: is of another model than the checkpoint ({part}); export the checkpoint again"
+            )
+
+
+def _same_facts(checkpoint: Checkpoint, bundle: Bundle) -> bool:
+    manifest, config = bundle.manifest, checkpoint.model.config
+    wanted = (checkpoint.labels, checkpoint.preprocessing, config.reads_iframe, config.streams)
+    return (manifest.labels, manifest.preprocessing, manifest.iframe, tuple(bundle.graphs)) == wanted
+
+
+def _same_graphs(checkpoint: Checkpoint, bundle: Bundle) -> bool:
+    return all(
+        graph == spiking_graph(stm, graph.input_shape, graph.steps, graded=graph.layers[-1].graded)
+        for graph, stm in zip(bundle.graphs.values(), streams(checkpoint.model).values(), strict=True)
+    )
+
+
+@torch.no_grad()
+def _same_logits(checkpoint: Checkpoint, bundle: Bundle) -> bool:
+    """On the golden arrays, which the bundle's model made at export."""
+    golden = Golden(bundle.golden_path)
+    names = [IFRAME] * bundle.manifest.iframe + [f"{port.stream}/port" for port in bundle.manifest.ports]
+    inputs = [torch.from_numpy(golden[name].astype(np.float32))[None] for name in names]
+    found = checkpoint.model.conventional(*inputs)[0].numpy()
+    return relative_error(found, golden["logits"]) <= LOGIT_TOLERANCE

@@ -105,7 +105,7 @@ def _fill(
         target=chip.name,
         labels=tuple(source.labels),
         training=source.training,
-        preprocessing=config.preprocessing(),
+        preprocessing=source.preprocessing,
         iframe=config.reads_iframe,
         ports=ports,
         processes=lava_processes(graphs.values()),

@@ -87,7 +87,7 @@ def look_without(checkpoint: Checkpoint, video: Path, tell: Tell) -> dict[str, O
                 total.add(model, logits, spikes)
         return {form: total.result() for form, total in sums.items()}
 
-    found, _ = use_clips(video, model.config.preprocessing(), run, tell)
+    found, _ = use_clips(video, checkpoint.preprocessing, run, tell)
     return found
 
 

@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from hybridnet.errors import CheckpointError, HybridnetError
+from hybridnet.errors import CheckpointError, HybridnetError, VideoError
 from hybridnet.files import landing, write_whole
 from hybridnet.model.config import ModelConfig
 from hybridnet.model.network import HybridNet
+from hybridnet.video.sampling import Preprocessing
 
 SCHEMA = 1
 SUFFIX = ".safetensors"
@@ -27,6 +28,14 @@ class Checkpoint:
     model: HybridNet
     labels: tuple[str, ...]
     training: dict[str, Any] | None
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How videos become what the model reads; of each as many clips as its training looked at, where it says so."""
+        found: Any = self.training
+        for key in ("config", "data", "triplets"):
+            found = found.get(key) if isinstance(found, dict) else None
+        return self.model.config.preprocessing(Preprocessing.triplets if found is None else found)
 
 
 def save_checkpoint(
@@ -66,7 +75,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     _check_labels(beside, about["labels"], config.classes)
     _check_tensors(path, tensors, model.state_dict())
     model.load_state_dict(tensors, assign=True)
-    return Checkpoint(model.eval(), tuple(about["labels"]), about["training"])
+    checkpoint = Checkpoint(model.eval(), tuple(about["labels"]), about["training"])
+    try:
+        _ = checkpoint.preprocessing
+    except VideoError as error:
+        raise CheckpointError(f"{beside}: training.config.data: {error}") from error
+    return checkpoint
 
 
 def _checked(path: str | Path) -> Path:

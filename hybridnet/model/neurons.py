@@ -13,7 +13,14 @@ from torch.nn import functional as F
 
 from hybridnet.errors import HybridnetError
 from hybridnet.model.membrane import Fire, Membrane, Settle
-from hybridnet.model.quantisation import LayerIntegers, QuantisedLayer, check_fan_in, quantise_layer, real_unit
+from hybridnet.model.quantisation import (
+    LayerIntegers,
+    QuantisedLayer,
+    check_fan_in,
+    quantise_layer,
+    real_unit,
+    snap_layer,
+)
 from hybridnet.spiking import DECAY_UNITY, POTENTIAL_UNITS, Reset
 
 KERNEL = 3
@@ -87,6 +94,15 @@ class ConvLIF(nn.Module):
         """Raise a threshold below LEAST_THRESHOLD to it: the chip has none below one unit, so the models would part."""
         if self.threshold is not None:
             self.threshold.clamp_(min=LEAST_THRESHOLD)
+
+    @torch.no_grad()
+    def snap(self) -> None:
+        """Give the parameters the values that the chip's integers stand for, `snap_layer`; the integers stay."""
+        reals = snap_layer(self.weight, self.leak_logit, self.threshold, self.input_limit, self.steps)
+        self.weight.copy_(reals.weight)
+        for number, real in ((self.leak_logit, reals.leak_logit), (self.threshold, reals.threshold)):
+            if isinstance(number, nn.Parameter) and real is not None:  # what is fixed stays as it is
+                number.copy_(real)
 
     def integers(self) -> LayerIntegers:
         """This layer's integers as tensors with gradients, from the parameters as they stand."""

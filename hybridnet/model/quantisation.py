@@ -18,6 +18,7 @@ from hybridnet.spiking import ACCUMULATION_LIMIT, DECAY_UNITY, POTENTIAL_UNITS, 
 INPUT_LIMIT = 127  # motion and residuals are int8, symmetric
 WEIGHT_LIMIT = 254  # weights are even, -256..254: Lava's Dense floors mixed-sign 8-bit weights to even
 SCALE_FLOOR = 1e-9  # keeps the scale of an all-zero weight positive
+HALF_UNIT = 0.5 / POTENTIAL_UNITS  # between a potential at the threshold, which does not fire, and the next above it
 SCALE_MARGIN = 1 + 1e-9  # float64 rounding in a sum of weights stays far below this
 
 
@@ -66,12 +67,17 @@ def potential_gain(decay: Tensor, steps: int) -> Tensor:
 def weight_scale(weight: Tensor, budget: Tensor) -> Tensor:
     """Real value s of one unit of weight, so that max over output channels of sum|w_int| never exceeds `budget`.
 
-    s = max(max|w| / 254, max over channels of sum|w| / (budget - n)), n weights per channel. An even rounding adds at
-    most 1 to each |w_int|, hence sum|w_int| <= sum|w|/s + n <= budget. Needs n < budget. float64 scalar, no gradient.
+    s = max(max|w| / 254, max over channels of sum|w| / even(budget - n)), n weights per channel, even() the next even
+    integer below. An even rounding adds at most 1 to each |w_int|, hence sum|w_int| <= sum|w|/s + n <= budget. Needs
+    n + 2 <= budget. float64 scalar, no gradient.
     """
     size = weight.detach().double().abs().flatten(1)
-    scale = torch.maximum(size.max() / WEIGHT_LIMIT, size.sum(1).max() / (budget - size.shape[1]))
+    scale = torch.maximum(size.max() / WEIGHT_LIMIT, size.sum(1).max() / _sum_limit(budget, size.shape[1]))
     return (scale * SCALE_MARGIN).clamp(min=SCALE_FLOOR)
+
+
+def _sum_limit(budget: Tensor, count: int) -> Tensor:
+    return 2 * ((budget - count) / 2).floor()
 
 
 def quantise_weight(weight: Tensor, scale: Tensor) -> Tensor:
@@ -107,15 +113,65 @@ def quantise_layer(
     )
 
 
+class LayerReals(NamedTuple):
+    """Parameters of a layer in real units, float64."""
+
+    weight: Tensor
+    leak_logit: Tensor
+    threshold: Tensor | None
+
+
+def snap_layer(
+    weight: Tensor, leak_logit: Tensor, threshold: Tensor | None, input_limit: int, steps: int
+) -> LayerReals:
+    """Reals that a layer's integers stand for: the float model is then the chip's, but for what that rounds as it runs.
+
+        weight = s * w_int        leak = 1 - decay / 4096        theta = (t + 1/128) * scale
+
+    theta is half a unit of potential above that at which a neuron just does not fire. `quantise_layer` makes the same
+    scale and integers of them again. Where the scale is that of the largest sum|w|, the integers must add up to that
+    limit for it: where they do not, the weights that were rounded furthest are rounded to the other side. A leak of 1
+    stays as it is.
+    """
+    numbers = quantise_layer(weight, leak_logit, threshold, input_limit, steps)
+    unit = numbers.scale * input_limit
+    gain = torch.ones_like(unit) if threshold is not None else potential_gain(numbers.decay.double(), steps)
+    limit = _sum_limit((ACCUMULATION_LIMIT - 1) / (input_limit * gain), weight[0].numel())
+    integers = _with_sums(weight.detach().double() / unit, limit)
+    keep = 1 - numbers.decay.double() / DECAY_UNITY
+    return LayerReals(
+        weight=integers * (unit / SCALE_MARGIN),
+        leak_logit=torch.logit(keep) if keep < 1 else leak_logit.double(),
+        threshold=None if numbers.threshold is None else (numbers.threshold.double() + HALF_UNIT) * numbers.scale,
+    )
+
+
+def _with_sums(ratio: Tensor, limit: Tensor) -> Tensor:
+    """`ratio` in even integers, no channel's sum|w_int| above `limit`, and the largest at it unless one is 254."""
+    wanted = ratio.flatten(1)
+    integers = quantise_weight(wanted, torch.ones_like(limit))
+    sums = integers.abs().sum(1)
+    chosen = sums > limit
+    if integers.abs().max() < WEIGHT_LIMIT and not chosen.any():
+        chosen[sums.argmax()] = True
+    for channel in chosen.nonzero().flatten().tolist():
+        lacking = int(limit - sums[channel]) // 2
+        rounded_down = wanted[channel].abs() - integers[channel].abs()
+        furthest = rounded_down.argsort(descending=lacking > 0)[: abs(lacking)]
+        away = torch.where(wanted[channel, furthest] < 0, -2, 2)
+        integers[channel, furthest] += away if lacking > 0 else -away
+    return integers.view_as(ratio)
+
+
 def check_fan_in(name: str, fan_in: int, input_limit: int, gain: int) -> None:
-    """HybridnetError unless `quantise_layer` can keep its promise for any weight: fan_in < 131071/(input_limit*gain).
+    """HybridnetError unless `quantise_layer` can keep its promise: fan_in + 2 <= 131071 / (input_limit * gain).
 
     fan_in is weights per output channel; gain is 1, or the number of steps for a readout.
     """
     limit = (ACCUMULATION_LIMIT - 1) // (input_limit * gain)
-    if fan_in >= limit:
+    if fan_in > limit - 2:
         raise HybridnetError(
-            f"layer {name}: {fan_in} weights per output channel, the limit is {limit - 1} for 24-bit potentials; "
+            f"layer {name}: {fan_in} weights per output channel, the limit is {limit - 2} for 24-bit potentials; "
             "use fewer channels or steps"
         )
 

@@ -91,6 +91,13 @@ def bound_thresholds(model: nn.Module) -> None:
             module.bound_threshold()
 
 
+def snap_to_integers(model: nn.Module) -> None:
+    """After the last step, so that float model and chip part as little as can be: `ConvLIF.snap`."""
+    for module in model.modules():
+        if isinstance(module, ConvLIF):
+            module.snap()
+
+
 def learning_rate(config: OptimiserConfig, step: int, steps_of_epoch: int, epochs: int) -> float:
     """Of a step counted from 0 over all epochs: a linear rise over the warm-up, times the schedule."""
     rise = config.warmup * steps_of_epoch

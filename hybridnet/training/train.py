@@ -34,6 +34,7 @@ from hybridnet.training.learner import (
     learning_rate,
     loss_of,
     make_optimiser,
+    snap_to_integers,
 )
 from hybridnet.training.log import write_log
 from hybridnet.training.memory import keep_memory
@@ -155,6 +156,8 @@ class _Training:
             self.sums["seconds"] += (time.monotonic() - start) / self.fabric.world_size
             if config.run.save_every and position.step % config.run.save_every == 0 and position.step < steps:
                 self._save()
+        if position.epoch + 1 == config.run.epochs:
+            snap_to_integers(self.learner)
         start = time.monotonic()
         row = _training_row(position.epoch + 1, rate, self._gathered(self.sums))
         if (position.epoch + 1) % config.run.test_every == 0 or position.epoch + 1 == config.run.epochs:

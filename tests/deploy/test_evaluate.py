@@ -12,10 +12,11 @@ import torch
 from typer.testing import CliRunner
 
 from deploy import open_bundle
+from deploy.bundle import read_bundle
 from deploy.cli import app
 from deploy.evaluate import Score
 from deploy.export import export_bundle
-from hybridnet.errors import BundleError, DatasetError, PartialError, TargetError
+from hybridnet.errors import BundleError, CheckpointError, DatasetError, PartialError, TargetError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.config import preset
 from hybridnet.model.network import HybridNet
@@ -184,6 +185,46 @@ def test_what_is_refused(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path,
     (tmp_path / "swim").rename(tmp_path / "walk?")
     with pytest.raises(BundleError, match=r"tiny.bundle: is of another model than the checkpoint \(labels"):
         run(other, tmp_path, "--bundle", tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    ("part", "tensor"),
+    [
+        ("the spiking integers differ", "motion.layers.1.weight"),
+        ("the conventional part gives other logits", "conventional.head.bias"),
+    ],
+)
+def test_a_bundle_of_other_weights_is_refused(
+    part: str, tensor: str, tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    with torch.no_grad():
+        checkpoint.model.state_dict()[tensor].mul_(-2).add_(1)
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, checkpoint.model, checkpoint.labels)
+    with pytest.raises(BundleError, match=f"tiny.bundle: is of another model than the checkpoint \\({part}"):
+        run(other, videos, "--bundle", tiny_bundle)
+
+
+def test_a_bundle_of_other_strides_is_refused(tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
+    manifest = read_bundle(tiny_bundle).manifest
+    torch.manual_seed(0)
+    model = HybridNet(replace(preset("tiny", classes=len(manifest.labels)), stm_stride=4))
+    save_checkpoint(tmp_path / "other.safetensors", model, manifest.labels)
+    with pytest.raises(BundleError, match="the spiking integers differ"):
+        run(tmp_path / "other.safetensors", videos, "--bundle", tiny_bundle)
+
+
+def test_a_training_of_fewer_clips_a_video_is_deployed_so(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    path = tmp_path / "three.safetensors"
+    save_checkpoint(path, checkpoint.model, checkpoint.labels, {"config": {"data": {"triplets": 3}}})
+    assert load_checkpoint(path).preprocessing.triplets == 3
+    export_bundle(path, tmp_path / "three.bundle")
+    assert read_bundle(tmp_path / "three.bundle").manifest.preprocessing.triplets == 3
+    save_checkpoint(path, checkpoint.model, checkpoint.labels, {"config": {"data": {"triplets": 0}}})
+    with pytest.raises(CheckpointError, match=r"three.json: training.config.data: preprocessing: triplets 0 must be"):
+        load_checkpoint(path)
 
 
 def test_a_bad_video_is_named_and_the_others_count(

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import torch
 
+from deploy import open_bundle
+from deploy.export import export_bundle
+from deploy.partition import streams
 from hybridnet.model.checkpoint import load_checkpoint
 from hybridnet.training.config import read_config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "tiny"
+BENCHMARK = ROOT / "docs" / "benchmark.md"
 TRAINING = json.loads((FOLDER / "model.json").read_text())["training"]
 
 
@@ -41,3 +45,27 @@ def test_its_log_ends_in_the_accuracy_it_is_said_to_have() -> None:
     stated = f"{TRAINING['top1']:.1%}"
     for document in ("README.md", "docs/benchmark.md"):
         assert re.search(rf"\b{re.escape(stated)}", (ROOT / document).read_text()), document
+
+
+def test_its_stms_hold_what_the_chips_integers_stand_for() -> None:
+    """But for the one output channel that sets a layer's scale, so that float and chip part as little as can be."""
+    for stm in streams(load_checkpoint(FOLDER / "model.safetensors").model).values():
+        for layer in stm.chain:
+            integers = layer.quantised()
+            step = integers.scale * layer.input_limit
+            off = (layer.weight.detach().double() / step - torch.from_numpy(integers.weight)).abs().flatten(1)
+            assert (off.amax(1) > 1e-3).sum() <= 1
+            assert off.max() < 0.5
+            assert 4096 * (1 - torch.sigmoid(layer.leak_logit.detach().double())) - integers.decay < 1e-3
+            if layer.threshold is not None:
+                assert abs(float(layer.threshold.detach()) / integers.scale - integers.threshold) < 0.01
+
+
+def test_it_has_as_many_shipped_clips_right_as_is_said(tmp_path: Path) -> None:
+    export_bundle(FOLDER / "model.safetensors", tmp_path / "tiny.bundle")
+    bundle = open_bundle(tmp_path / "tiny.bundle")
+    clips = sorted((ROOT / "examples" / "clips").glob("*.avi"))
+    right = sum(bundle.predict(clip).label == clip.stem for clip in clips)
+    said = re.search(r"Of the (\d+) clips in\s`examples/clips` it has (\d+) right", BENCHMARK.read_text())
+    assert said is not None
+    assert said.groups() == (str(len(clips)), str(right))

@@ -113,8 +113,8 @@ def test_rounding_and_clipping_let_gradients_pass() -> None:
 @pytest.mark.parametrize(
     ("channels", "limit", "spiking", "steps", "line"),
     [
-        (115, 127, True, 11, "layer conv1: 1035 weights per output channel, the limit is 1031"),
-        (1324, 1, False, 11, "layer conv1: 11916 weights per output channel, the limit is 11914"),
+        (115, 127, True, 11, "layer conv1: 1035 weights per output channel, the limit is 1030"),
+        (1324, 1, False, 11, "layer conv1: 11916 weights per output channel, the limit is 11913"),
     ],
 )
 def test_too_many_weights_are_refused(channels: int, limit: int, spiking: bool, steps: int, line: str) -> None:
@@ -129,3 +129,56 @@ def test_a_parameter_that_is_not_finite_is_refused(name: str) -> None:
     getattr(layer, name).data.view(-1)[0] = float("nan")
     with pytest.raises(HybridnetError, match=f"layer conv2: {name} is not finite"):
         layer.quantised()
+
+
+@given(
+    seed=st.integers(0, 1000),
+    channels=st.integers(1, 5),
+    fan_in=st.integers(1, 300),
+    kind=st.sampled_from(["normal", "dominated", "ties"]),
+    size=st.floats(1e-6, 1e6),
+    leak_logit=st.floats(-20, 20),
+    theta=st.floats(-1, 1e4),
+    role=st.sampled_from(["input", "spiking", "readout"]),
+)
+def test_snapped_parameters_are_what_their_integers_stand_for(
+    seed: int, channels: int, fan_in: int, kind: str, size: float, leak_logit: float, theta: float, role: str
+) -> None:
+    """All of them, at the scale they had; the integers are the same but for weights that were rounded far."""
+    limit = 127 if role == "input" else 1
+    layer = ConvLIF("a", fan_in, channels, kernel=1, steps=11, input_limit=limit, spiking=role != "readout")
+    with torch.no_grad():
+        layer.weight.copy_(weights(seed, channels, fan_in, kind) * size)
+        layer.leak_logit.fill_(leak_logit)
+        if layer.threshold is not None:
+            layer.threshold.fill_(theta * size)
+    before = layer.quantised()
+    layer.snap()
+    after = layer.quantised()
+
+    assert (after.decay, after.threshold) == (before.decay, before.threshold)
+    assert after.scale == pytest.approx(before.scale, rel=1e-6)
+    assert np.abs(after.weight - before.weight).max() <= 2
+    reals = layer.weight.detach().double().numpy()
+    np.testing.assert_allclose(reals, after.weight * (after.scale * limit), rtol=1e-6)
+    if before.decay:
+        assert 4096 * (1 - torch.sigmoid(layer.leak_logit.double()).item()) == pytest.approx(before.decay, abs=0.01)
+    if layer.threshold is not None:
+        assert layer.threshold.item() == pytest.approx((before.threshold + 1 / 128) * before.scale, rel=1e-6)
+    layer.snap()
+    np.testing.assert_array_equal(layer.quantised().weight, after.weight)
+
+
+def test_a_float_model_that_was_snapped_fires_as_the_chip_does() -> None:
+    """Not one spike of thousands differs; before, every twentieth does."""
+    torch.manual_seed(4)
+    layer = ConvLIF("conv1", 3, 16, stride=2, steps=11, input_limit=127, gain=2.0)
+    x = torch.randint(-127, 128, (11, 2, 3, 24, 24)).float()
+    different = []
+    for _ in range(2):
+        chip, real = layer.outcome(x), layer.real_outcome(x / 127)
+        different.append(((chip != real).sum() / chip.sum()).item())
+        layer.snap()
+    assert chip.sum() > 5000
+    assert different[0] > 0.01
+    assert different[1] == 0

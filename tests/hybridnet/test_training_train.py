@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from hybridnet.errors import ConfigError, DatasetError, HybridnetError, OutputError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.network import HybridNet
+from hybridnet.model.neurons import ConvLIF
 from hybridnet.training.batches import training_batches
 from hybridnet.training.config import TrainConfig, read_config
 from hybridnet.training.data import store_data
@@ -107,6 +109,10 @@ def rows(out: Path) -> list[list[str]]:
     return [line.split(",")[:-1] for line in (out / "log.csv").read_text().splitlines()]
 
 
+def layers(model: HybridNet) -> list[ConvLIF]:
+    return [module for module in model.modules() if isinstance(module, ConvLIF)]
+
+
 def test_what_a_training_leaves(config: TrainConfig, uninterrupted: Path) -> None:
     assert {path.name for path in uninterrupted.iterdir()} == {
         ".lock", "log.csv", "model.json", "model.safetensors", "state.safetensors",
@@ -123,6 +129,10 @@ def test_what_a_training_leaves(config: TrainConfig, uninterrupted: Path) -> Non
     start = HybridNet(config.model_config(3)).state_dict()
     for name, tensor in checkpoint.model.state_dict().items():
         assert not torch.equal(tensor, start[name]), f"{name} was not trained"
+    for layer in layers(checkpoint.model):  # whose float model is the chip's
+        integers = layer.quantised()
+        step = integers.scale * layer.input_limit
+        np.testing.assert_allclose(layer.weight.detach() / step, integers.weight, rtol=1e-5)
 
 
 def test_same_seed_same_file(config: TrainConfig, uninterrupted: Path) -> None:
@@ -210,9 +220,15 @@ def test_two_processes(place: Path, config: TrainConfig) -> None:
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config.optimiser, 0, 1, 1)
     optimiser.step()
+    steps = {
+        id(p): 2 * layer.quantised().scale * layer.input_limit
+        for layer in layers(learner.model)
+        for p in layer.parameters()
+    }
     found = load_file(place / "two" / "model.safetensors")
-    for name, parameter in learner.model.named_parameters():
-        torch.testing.assert_close(found[name], parameter.detach(), rtol=1e-4, atol=1e-6, msg=name)
+    for name, parameter in learner.model.named_parameters():  # at last weights are snapped, to the nearest even integer
+        tolerance = steps.get(id(parameter), 1e-6)
+        torch.testing.assert_close(found[name], parameter.detach(), rtol=1e-4, atol=tolerance, msg=name)
     (header, row) = rows(place / "two")
     assert row[header.index("test_top1")] in {str(k / 3) for k in range(4)}
 
@@ -269,9 +285,11 @@ def test_thresholds_stay_above_zero(config: TrainConfig, uninterrupted: Path) ->
     save_checkpoint(Path("below.safetensors"), found.model, found.labels)
     slow = replace(to(config, "risen", epochs=1), optimiser=replace(config.optimiser, learning_rate=1e-30))
     train(slow, init=Path("below.safetensors"))
-    after = load_file(Path("risen") / "model.safetensors")
-    assert len(thresholds) == 4
-    assert [after[name].item() for name in thresholds] == pytest.approx([0.01] * 4)
+    spiking = [layer for layer in layers(load_checkpoint(Path("risen") / "model.safetensors").model) if layer.spiking]
+    assert len(spiking) == len(thresholds) == 4
+    for layer in spiking:
+        assert layer.threshold is not None
+        assert layer.threshold.item() == pytest.approx(0.01, abs=layer.quantised().scale)
 
 
 def test_what_stops_a_training(config: TrainConfig) -> None:
