@@ -10,7 +10,7 @@ from deploy.console import complain, print_json, progress, show
 from deploy.pictures.curves import CURVES, draw_curves
 from hybridnet.errors import HybridnetError
 from hybridnet.training.config import read_config
-from hybridnet.training.launch import is_first
+from hybridnet.training.launch import is_first, rank_among_fellows
 from hybridnet.training.log import LOG, read_log
 from hybridnet.training.train import CHECKPOINT, train
 
@@ -18,7 +18,7 @@ from hybridnet.training.train import CHECKPOINT, train
 def train_from(path: Path, init: Path | None, as_json: bool) -> None:
     """Train as the config says; a line an epoch, or one JSON object at the end. Raises what `train` raises.
 
-    Of several processes only the first speaks.
+    Of several processes only the first speaks, but for what ends one of the others.
     """
     config = read_config(path)
     out = Path(config.run.out)
@@ -40,10 +40,12 @@ def train_from(path: Path, init: Path | None, as_json: bool) -> None:
                 progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
                 after_epoch=after_epoch,
             )
-        except HybridnetError:
-            if not is_first():
-                sys.exit(1)  # the first says it
-            raise
+        except HybridnetError as error:
+            if is_first():
+                raise
+            if (rank := rank_among_fellows()) is not None:  # before that, the first meets the same and says it
+                complain(f"process {rank}: {error}")
+            sys.exit(1)
     if not is_first():
         return
     if as_json:

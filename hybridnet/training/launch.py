@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -10,7 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from hybridnet.errors import ConfigError
+from hybridnet.errors import ConfigError, HybridnetError
 from hybridnet.training.config import RunConfig
 
 PATIENCE = timedelta(days=1)  # of a process that waits for another one
@@ -44,6 +46,24 @@ def launched(config: RunConfig) -> Fabric:
         raise ConfigError(f"run: {str(error).splitlines()[0]}; change run.accelerator or run.processes") from error
     fabric.launch()
     return fabric
+
+
+@contextmanager
+def among_fellows() -> Iterator[None]:
+    """Around what a process does with the others: HybridnetError, in place of gloo's own, if one of them is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "gloo" not in str(error):
+            raise
+        raise HybridnetError(
+            "another process of this training has ended, its own line says why; mend that and give the command again"
+        ) from error
+
+
+def rank_among_fellows() -> int | None:
+    """Of this process, once it works with others, whose errors are not its own; None before."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else None
 
 
 def leave(fabric: Fabric) -> None:

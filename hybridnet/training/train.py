@@ -25,7 +25,7 @@ from hybridnet.training.batches import Batch, epoch_order, evaluation_batches, t
 from hybridnet.training.cache import locked_cache
 from hybridnet.training.config import TrainConfig
 from hybridnet.training.data import StoredData, store_data
-from hybridnet.training.launch import check_launch, is_first, launched, leave
+from hybridnet.training.launch import among_fellows, check_launch, is_first, launched, leave
 from hybridnet.training.learner import (
     TOP,
     Learner,
@@ -72,7 +72,8 @@ def train(
 
     The folder `config.run.out` gets log.csv, state.safetensors and in the end model.safetensors with its JSON. Raises
     ConfigError if the folder holds the state of another training; DatasetError, OutputError, BackendError as
-    `store_data`; CheckpointError for an `init` that cannot be read; HybridnetError if the loss is no longer finite.
+    `store_data`; CheckpointError for an `init` that cannot be read; HybridnetError if the loss is no longer finite, or
+    another process of the training has ended.
     """
     check_launch(config.run)
     if not is_first():
@@ -98,10 +99,11 @@ def train(
         ):  # whoever wrote the state may have been killed before its log was there
             write_log(out, training.position.rows)
             after_epoch(out)
-        while training.position.epoch < config.run.epochs:
-            training.run_epoch()
-            after_epoch(out)
-        training.finish()
+        with among_fellows():
+            while training.position.epoch < config.run.epochs:
+                training.run_epoch()
+                after_epoch(out)
+            training.finish()
         return training.position.rows
 
 
