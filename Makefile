@@ -40,13 +40,15 @@ base: $(READY)
 sizes: $(READY)
 	@$(BIN)/python tests/slow/variant_sizes.py
 
-# Trains what is in examples/tiny and measures it on the whole test split: two hours on two cores.
+# Trains what is in examples/tiny and measures it on the whole test split: two hours and a half on two cores.
 shipped-model: $(READY)
 	@$(BIN)/hybridnet prepare rendered-mocap -o mocap --train 300
 	@$(BIN)/hybridnet train examples/train_tiny_first.toml
 	@$(BIN)/hybridnet train examples/train_tiny_second.toml --init runs/tiny-first/model.safetensors
 	@$(BIN)/hybridnet prepare rendered-mocap -o mocap --train 600
-	@$(BIN)/hybridnet train examples/train_tiny.toml --init runs/tiny-second/model.safetensors
+	@$(BIN)/hybridnet train examples/train_tiny_third.toml --init runs/tiny-second/model.safetensors
+	@$(BIN)/hybridnet train examples/train_tiny_fourth.toml --init runs/tiny-third/model.safetensors
+	@$(BIN)/hybridnet train examples/train_tiny.toml --init runs/tiny-fourth/model.safetensors
 	@$(BIN)/hybridnet evaluate runs/tiny/model.safetensors examples/train_tiny.toml -o runs/tiny/test
 	@cp runs/tiny/model.safetensors runs/tiny/model.json runs/tiny/log.csv runs/tiny/curves.png examples/tiny
 
@@ -70,7 +72,7 @@ benchmark-baselines: $(READY)
 
 # Trains what docs/ablations.csv does not have yet, hours of it; stop it and go on as you like.
 ablations: $(READY)
-	@$(BIN)/hybridnet prepare rendered-mocap -o mocap
+	@$(BIN)/hybridnet prepare rendered-mocap -o mocap --train 300
 	@$(BIN)/python tests/slow/ablations.py --write docs/benchmark.md
 
 # Predicted energy beside a measurement; writes the document's tables.

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 
 from deploy import open_bundle
@@ -25,8 +27,8 @@ def test_its_config_is_the_example() -> None:
     for section, keys in config.items():
         recorded = TRAINING["config"][section]
         assert {key: recorded[key] for key in keys} == keys, section
-    for each in ("train_tiny_first", "train_tiny_second", "train_tiny"):
-        read_config(ROOT / "examples" / f"{each}.toml")
+    for each in ROOT.glob("examples/train_tiny*.toml"):
+        read_config(each)
 
 
 def test_it_is_small_and_finite() -> None:
@@ -48,24 +50,22 @@ def test_its_log_ends_in_the_accuracy_it_is_said_to_have() -> None:
 
 
 def test_its_stms_hold_what_the_chips_integers_stand_for() -> None:
-    """But for the one output channel that sets a layer's scale, so that float and chip part as little as can be."""
     for stm in streams(load_checkpoint(FOLDER / "model.safetensors").model).values():
         for layer in stm.chain:
             integers = layer.quantised()
             step = integers.scale * layer.input_limit
-            off = (layer.weight.detach().double() / step - torch.from_numpy(integers.weight)).abs().flatten(1)
-            assert (off.amax(1) > 1e-3).sum() <= 1
-            assert off.max() < 0.5
-            assert 4096 * (1 - torch.sigmoid(layer.leak_logit.detach().double())) - integers.decay < 1e-3
-            if layer.threshold is not None:
-                assert abs(float(layer.threshold.detach()) / integers.scale - integers.threshold) < 0.01
+            np.testing.assert_allclose(layer.weight.detach() / step, integers.weight, rtol=1e-5)
+            leak = torch.sigmoid(layer.leak_logit.detach().double()).item()
+            assert 4096 * (1 - leak) == pytest.approx(integers.decay, abs=0.01)
+            if layer.threshold is not None and integers.threshold is not None:
+                assert layer.threshold.item() / integers.scale == pytest.approx(integers.threshold, abs=0.05)
 
 
 def test_it_has_as_many_shipped_clips_right_as_is_said(tmp_path: Path) -> None:
     export_bundle(FOLDER / "model.safetensors", tmp_path / "tiny.bundle")
     bundle = open_bundle(tmp_path / "tiny.bundle")
     clips = sorted((ROOT / "examples" / "clips").glob("*.avi"))
-    right = sum(bundle.predict(clip).label == clip.stem for clip in clips)
+    right = sum(bundle.predict(clip).labels[0] == clip.stem for clip in clips)
     said = re.search(r"Of the (\d+) clips in\s`examples/clips` it has (\d+) right", BENCHMARK.read_text())
     assert said is not None
     assert said.groups() == (str(len(clips)), str(right))
