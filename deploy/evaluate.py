@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from deploy.bundle import Bundle, Golden
 from deploy.forms import Outcome, look_with_bundle, look_without
+from deploy.golden import conventional_logits
 from deploy.manifest import IFRAME
 from deploy.partition import streams
 from deploy.quantise import spiking_graph
@@ -154,11 +154,9 @@ def _same_graphs(checkpoint: Checkpoint, bundle: Bundle) -> bool:
     )
 
 
-@torch.no_grad()
 def _same_logits(checkpoint: Checkpoint, bundle: Bundle) -> bool:
     """On the golden arrays, which the bundle's model made at export."""
     golden = Golden(bundle.golden_path)
     names = [IFRAME] * bundle.manifest.iframe + [f"{port.stream}/port" for port in bundle.manifest.ports]
-    inputs = [torch.from_numpy(golden[name].astype(np.float32))[None] for name in names]
-    found = checkpoint.model.conventional(*inputs)[0].numpy()
+    found = conventional_logits(checkpoint.model, [golden[name] for name in names])
     return relative_error(found, golden["logits"]) <= LOGIT_TOLERANCE

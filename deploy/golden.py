@@ -1,6 +1,6 @@
 """Golden arrays: a recorded run of the torch model, the independent witness that `verify` replays."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -45,6 +45,12 @@ def _record(stream: str, stm: STM, x: np.ndarray) -> Iterator[tuple[str, np.ndar
         for name, spikes, v in stm.trace(torch.from_numpy(x.astype(np.float32))):
             yield f"{stream}/{name}/spikes", np.asarray(spikes)
             yield f"{stream}/{name}/v", np.asarray(v)
+
+
+@torch.no_grad()
+def conventional_logits(model: HybridNet, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """float32 (classes,): what the model's conventional part makes of the I-frame, if it reads one, and each port."""
+    return model.conventional(*(torch.from_numpy(x.astype(np.float32))[None] for x in inputs))[0].numpy()
 
 
 def stimulus(rng: np.random.Generator, shape: Shape) -> np.ndarray:
