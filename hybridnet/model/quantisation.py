@@ -137,7 +137,7 @@ def snap_layer(
     unit = numbers.scale * input_limit
     gain = torch.ones_like(unit) if threshold is not None else potential_gain(numbers.decay.double(), steps)
     limit = _sum_limit((ACCUMULATION_LIMIT - 1) / (input_limit * gain), weight[0].numel())
-    integers = _with_sums(weight.detach().double() / unit, limit)
+    integers = _with_sums(weight.detach().double() / unit, limit, scale_of_sums=bool(unit > SCALE_FLOOR * (1 + 1e-6)))
     keep = 1 - numbers.decay.double() / DECAY_UNITY
     return LayerReals(
         weight=integers * (unit / SCALE_MARGIN),
@@ -146,13 +146,16 @@ def snap_layer(
     )
 
 
-def _with_sums(ratio: Tensor, limit: Tensor) -> Tensor:
-    """`ratio` in even integers, no channel's sum|w_int| above `limit`, and the largest at it unless one is 254."""
+def _with_sums(ratio: Tensor, limit: Tensor, scale_of_sums: bool) -> Tensor:
+    """`ratio` in even integers, no channel's sum|w_int| above `limit`, and the largest at it unless one is 254.
+
+    scale_of_sums   False: the scale is the least there is, which no sum gave
+    """
     wanted = ratio.flatten(1)
     integers = quantise_weight(wanted, torch.ones_like(limit))
     sums = integers.abs().sum(1)
     chosen = sums > limit
-    if integers.abs().max() < WEIGHT_LIMIT and not chosen.any():
+    if scale_of_sums and integers.abs().max() < WEIGHT_LIMIT and not chosen.any():
         chosen[sums.argmax()] = True
     for channel in chosen.nonzero().flatten().tolist():
         lacking = int(limit - sums[channel]) // 2
