@@ -77,14 +77,11 @@ class Tracer:
         if rows is None or residual is None:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
         warped, following = self._next, self._spares[self._motion is self._spares[0]]
-        uncovered = follow_blocks(
-            vectors, False, self._reach, self._motion, following, kept, self._warped, warped, rows, planes, residual
-        )
+        rest = (kept, self._warped, warped, rows, planes, residual)
+        uncovered = follow_blocks(vectors, False, self._reach, self._motion, following, *rest)
         if uncovered == NO_ROOM:
             following = self._lengthen()
-            uncovered = follow_blocks(
-                vectors, False, self._reach, self._motion, following, kept, self._warped, warped, rows, planes, residual
-            )
+            uncovered = follow_blocks(vectors, False, self._reach, self._motion, following, *rest)
         self._motion = following
         if len(warped):
             self._warped, self._next = warped, self._buffers[warped is self._buffers[0]]

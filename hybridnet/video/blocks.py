@@ -13,7 +13,7 @@ from numba import types
 from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
 from hybridnet.video.colour import convert_pair
 from hybridnet.video.decoder import MOTION_VECTOR
-from hybridnet.video.uncached import copy_uncached, fence
+from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence
 
 ONE, NOTHING = np.uintp(1), np.uint8(0)
 LANES = 32  # elements at a time
@@ -102,7 +102,7 @@ def _list_moves(blocks, height, width, fractions, moves, adds):
 def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
     """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
     height, width = motion.shape[:2]
-    pitch, warps, subtracts = np.uintp(rows.shape[1]), picture.size > 0, residual.size > 0
+    pitch, warps, subtracts = rows.shape[1], picture.size > 0, residual.size > 0
     source, target = motion.reshape(-1), next_motion.reshape(-1)
     copy, copies = kept.reshape(-1), kept.size > 0
     pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
@@ -111,8 +111,10 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
     starts[-1] = height
     for k in range(len(moves) - 1, -1, -1):
         starts[k] = min(starts[k + 1], moves[k, 1])
-    top, first, paired = 0, 0, 0
-    pair = np.empty(6 * width, np.int16)  # two rows of the residual
+    step = 1 if rows.size else 2  # rows of the residual at a time: two share u and v
+    lines = np.empty(3 * width * BAND + LINE, np.int16)  # those of them that are not written yet
+    top, first, subtracted = 0, 0, 0
+    copied, written, held = np.uintp(0), np.uintp(0), np.uintp(0)
     while top < height:
         bottom, last, tidy = _next_band(moves, starts, top, first)
         if not tidy:
@@ -139,21 +141,23 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
                 if warps:
                     _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + width))
         if copies:
-            start = 2 * width * top
-            copy_uncached(target, start, copy, start, 2 * width * bottom - start)
-        if subtracts and not rows.size:  # two rows at a time, as soon as both are there: they share u and v
-            while paired + 2 <= bottom:
-                start = 3 * width * paired
-                convert_pair(*planes, height, paired, next_pixels, start, pair, 0, width)
-                copy_uncached(pair, 0, difference, start, 6 * width)
-                paired += 2
-        elif subtracts:
-            for y in range(top, bottom):
-                start_frame, start_3 = np.uintp(y) * pitch, np.uintp(3 * y * width)
-                for i in range(np.uintp(3 * width)):
-                    pair[i] = np.int16(frame[start_frame + i]) - np.int16(next_pixels[start_3 + i])
-                copy_uncached(pair, 0, difference, start_3, 3 * width)
+            copied += copy_lines(target, copied, copy, copied, np.uintp(2 * width * bottom) - copied)
+        while subtracts and subtracted + step <= bottom:
+            start = 3 * width * subtracted
+            if step == 2:
+                convert_pair(*planes, height, subtracted, next_pixels, start, lines, held, width)
+            else:
+                _subtract(frame, subtracted * pitch, next_pixels, start, lines, held, 3 * width)
+            subtracted += step
+            held += np.uintp(3 * width * step)
+            if subtracted % BAND == 0 or subtracted == height:
+                sent = copy_lines(lines, 0, difference, written, held)
+                for i in range(sent, held):
+                    lines[i - sent] = lines[i]
+                written, held = written + sent, held - sent
         top, first = bottom, last
+    copy_rest(target, copied, copy, copied)
+    copy_rest(lines, 0, difference, written)
     fence()
 
 
@@ -180,6 +184,13 @@ def _next_band(moves, starts, top, first):
 def _copy(source, target, start, stop):
     for i in range(np.uintp(start), np.uintp(stop)):
         target[i] = source[i]
+
+
+@njit(nogil=True)
+def _subtract(frame, start, picture, there, target, to, size):
+    start, there, to = np.uintp(start), np.uintp(there), np.uintp(to)
+    for i in range(np.uintp(size)):
+        target[to + i] = np.int16(frame[start + i]) - np.int16(picture[there + i])
 
 
 @intrinsic

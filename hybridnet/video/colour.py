@@ -12,6 +12,7 @@ matrices, ranges, formats and builds of FFmpeg convert otherwise, so nobody reli
 with swscale on noise of the same kind: a video's own first frame may be black, and prove nothing.
 """
 
+import sys
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from numba import types
 from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
 
 PIXELS = 32  # at a time, and the least width
-HALF = PIXELS // 2
+HALF, QUARTER = PIXELS // 2, PIXELS // 4
 NOISE = 1 << 16  # pixels at least
 LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
 
@@ -86,14 +87,22 @@ def _pixels(typing, y, at, pitch, u, v, half, picture, there, target, to, row):
             lanes = value.type.count
             return builder.sub(builder.shl(value, constant(lanes, 3)), constant(lanes, zero))
 
-        def twice(chroma: Any) -> Any:
-            return shuffle(chroma, chroma, [k // 2 for k in range(PIXELS)])
+        def split(array: Any, place: Any) -> tuple[Any, Any]:
+            """The pixels at even and at odd places, which a square has one each of: their chroma is the same vector."""
+            pairs = builder.load(vector_pointer(builder, array, place, PIXELS), align=1)
+            pairs = builder.bitcast(pairs, ir.VectorType(word, HALF))
+            low, high = builder.and_(pairs, constant(HALF, 255)), builder.lshr(pairs, constant(HALF, 8))
+            return (low, high) if sys.byteorder == "little" else (high, low)
 
-        def cut(value: Any) -> Any:
+        def cut(even: Any, odd: Any) -> Any:
+            """Both as bytes, a QUARTER of each in turn, so that the pixels of a HALF are together."""
+            value = shuffle(even, odd, list(range(PIXELS)))
             least, most = constant(PIXELS, 0), constant(PIXELS, 255)
             value = builder.select(builder.icmp_signed("<", value, least), least, value)
             value = builder.select(builder.icmp_signed(">", value, most), most, value)
-            return builder.trunc(value, ir.VectorType(byte, PIXELS))
+            value = builder.trunc(value, ir.VectorType(byte, PIXELS))
+            turns = [k // QUARTER % 2 * HALF + k // HALF * QUARTER + k % QUARTER for k in range(PIXELS)]
+            return shuffle(value, value, turns)
 
         def interleaved(planes: list[Any], third: int) -> Any:
             """Of each HALF of the pixels, one third of its colours: processors shuffle bytes within 16 at a time."""
@@ -102,17 +111,18 @@ def _pixels(typing, y, at, pitch, u, v, half, picture, there, target, to, row):
                 places = []
                 for k in range(PIXELS):
                     start, place = k // HALF * HALF, third * HALF + k % HALF
-                    places.append(start + place // 3 if place % 3 == plane else PIXELS + k)
+                    pixel = place // 3
+                    places.append(start + pixel // 2 + pixel % 2 * QUARTER if place % 3 == plane else PIXELS + k)
                 parts.append(shuffle(values, nothing, places))
             return builder.or_(builder.or_(parts[0], parts[1]), parts[2])
 
         first = centred(load(u, half, HALF), 1024)
         second = centred(load(v, half, HALF), 1024)
-        of_red, of_blue = twice(times(second, RED)), twice(times(first, BLUE))
-        of_green = twice(builder.add(times(first, GREEN_U), times(second, GREEN_V)))
+        of_red, of_blue = times(second, RED), times(first, BLUE)
+        of_green = builder.add(times(first, GREEN_U), times(second, GREEN_V))
         for _ in range(2):
-            luma = times(centred(load(y, at, PIXELS), 128), LUMA)
-            planes = [cut(builder.add(luma, chroma)) for chroma in (of_red, of_green, of_blue)]
+            lumas = [times(centred(value, 128), LUMA) for value in split(y, at)]
+            planes = [cut(*(builder.add(luma, chroma) for luma in lumas)) for chroma in (of_red, of_green, of_blue)]
             thirds = [interleaved(planes, third) for third in range(3)]
             for k in range(6):
                 colours = shuffle(thirds[k % 3], thirds[k % 3], [k // 3 * HALF + place for place in range(HALF)])

@@ -55,8 +55,12 @@ def fence(typing):
 
 
 @inner
-def copy_uncached(source, start, target, to, size):
-    """target[to : to + size] = source[start : start + size]; arrays are flat, and alike in their elements."""
+def copy_lines(source, start, target, to, size):
+    """Copy `size` elements, but for those of the last line if it is not full; returns how many have been copied.
+
+    target[to : to + n] = source[start : start + n]; arrays are flat. What is left goes with the elements that follow:
+    a line that is written in two parts would have to be read between them.
+    """
     line = np.uintp(LINE // target.itemsize)
     start, to, size = np.uintp(start), np.uintp(to), np.uintp(size)
     behind = (np.uintp(_address(target)) // np.uintp(target.itemsize) + to) % line
@@ -66,5 +70,12 @@ def copy_uncached(source, start, target, to, size):
     while done + line <= size:
         _copy_line(source, start + done, target, to + done)
         done += line
-    for i in range(done, size):
+    return done
+
+
+@inner
+def copy_rest(source, start, target, to):
+    """target[to:] = source[start:] as far as target goes: what `copy_lines` left of the last line."""
+    start, to = np.uintp(start), np.uintp(to)
+    for i in range(np.uintp(target.size) - to):
         target[to + i] = source[start + i]

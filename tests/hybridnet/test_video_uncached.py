@@ -7,12 +7,22 @@ from hybridnet.compiled import njit
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import convert
 from hybridnet.video.decoder import NO_VECTORS
-from hybridnet.video.uncached import LINE, copy_uncached, fence
+from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence
 
 
 @njit(nogil=True)
 def copied(source, start, target, to, size):
-    copy_uncached(source, start, target, to, size)
+    n = copy_lines(source, start, target, to, size)
+    fence()
+    return n
+
+
+@njit(nogil=True)
+def copied_in_parts(source, target, part):
+    done = np.uintp(0)
+    for end in range(part, source.size + 1, part):
+        done += copy_lines(source, done, target, done, np.uintp(end) - done)
+    copy_rest(source, done, target, done)
     fence()
 
 
@@ -33,17 +43,28 @@ def test_any_place_and_size(dtype: type) -> None:
     for behind in range(line):
         for size in (0, 1, line - 1, line, line + 1, 5 * line - behind, 300):
             target, expected = (from_line(400, dtype, behind) for _ in range(2))
-            expected[7 : 7 + size] = source[11 : 11 + size]
-            copied(source, 11, target, 7, size)
+            n = copied(source, 11, target, 7, size)
+            assert n == size or (n < size < n + line and (target.ctypes.data // target.itemsize + 7 + n) % line == 0)
+            expected[7 : 7 + n] = source[11 : 11 + n]
             np.testing.assert_array_equal(target, expected)
+
+
+@pytest.mark.parametrize("part", [1, 5, 64, 90, 300])
+def test_parts_make_the_whole(part: int) -> None:
+    source = np.arange(300).astype(np.int16)
+    for behind in range(LINE // 2):
+        target = from_line(300, np.int16, behind)
+        copied_in_parts(source, target, part)
+        np.testing.assert_array_equal(target, source)
 
 
 def test_bytes_become_words() -> None:
     source = np.arange(-128, 128).astype(np.int8)
     for behind in range(LINE // 2):
         target = from_line(300, np.int16, behind)
-        copied(source, 3, target, 5, 253)
-        np.testing.assert_array_equal(target[5:258], np.arange(-125, 128))
+        n = copied(source, 3, target, 5, 253)
+        assert n > 253 - LINE // 2
+        np.testing.assert_array_equal(target[5 : 5 + n], np.arange(-125, 128)[:n])
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 32), (18, 34), (34, 70), (16, 96)])
