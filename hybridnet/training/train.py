@@ -92,6 +92,7 @@ def train(
                 f"{config.data.root}: {len(data.train)} training videos do not go round "
                 f"{config.run.processes_in_all} processes; lower run.processes"
             )
+        _require_spread(config, len(data.train))
         keep_memory()
         training = _Training(config, data, out, init, tell, progress)
         if (
@@ -105,6 +106,17 @@ def train(
                 after_epoch(out)
             training.finish()
         return training.position.rows
+
+
+def _require_spread(config: TrainConfig, videos: int) -> None:
+    """Batch norm must see more than one value of a channel: ConfigError where a process has one clip of one pixel."""
+    model, run = config.model_config(classes=2), config.run
+    clips = len(epoch_order(videos, config, epoch=0)[0]) // run.processes_in_all * run.segments
+    if model.mixer and model.size <= 2 * model.patch and clips == 1:
+        raise ConfigError(
+            f"run.batch is {run.batch}: one clip a process, of whose map the mixer leaves one pixel (model.size "
+            f"{model.size}, model.patch {model.patch}), has no spread for batch norm; raise run.batch or run.segments"
+        )
 
 
 class _Training:

@@ -311,6 +311,8 @@ def test_what_stops_a_training(config: TrainConfig) -> None:
         train(to(config, "none", nodes=2))
     with pytest.raises(DatasetError, match="6 training videos do not go round 8 processes"):
         train(to(config, "none", processes=8, batch=8))
+    with pytest.raises(ConfigError, match=r"run.batch is 1: one clip a process, .*; raise run.batch or run.segments"):
+        train(to(config, "none", batch=1, segments=1))
     wild = replace(config, optimiser=replace(config.optimiser, learning_rate=1e30, warmup=0.0))
     with pytest.raises(HybridnetError, match=r"wild: the loss is nan in epoch \d; lower optimiser.learning_rate"):
         train(to(wild, "wild"))
