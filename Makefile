@@ -19,8 +19,9 @@ PEOPLE := .people
 demo: $(READY)
 	@$(BIN)/python examples/demo.py demo
 
+# Two processes, each with whole files: what a file's tests share is made once.
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Ratios, printed; recorded in docs/.
 bench: $(READY)

@@ -14,7 +14,8 @@ from hybridnet.model.temporal import STM
 from hybridnet.video import STREAMS
 
 # Chosen so that an untrained net spikes at a few percent on P-frames: vectors of a few of 20 pixels, in blocks;
-# residuals of a few grey levels, with edges of some tens. One for both streams lies between.
+# residuals of a few grey levels, with edges of some tens. One for both streams lies between. What takes an STM's place
+# sees its input as large, or it would hardly learn from it.
 GAINS = {"motion": 3.0, "residual": 9.0}
 COMMON_GAIN = 5.0
 COMMON = "common"  # name of the modulator that both streams share
@@ -48,11 +49,11 @@ def _common(config: ModelConfig) -> dict[str, nn.Module]:
 
 
 def _convlstm(config: ModelConfig) -> dict[str, nn.Module]:
-    return {stream: ConvLSTM(STREAMS[stream], config) for stream in config.streams}
+    return {stream: ConvLSTM(STREAMS[stream], config, GAINS[stream]) for stream in config.streams}
 
 
 def _none(config: ModelConfig) -> dict[str, nn.Module]:
-    return {stream: ParallelChannels(STREAMS[stream], config) for stream in config.streams}
+    return {stream: ParallelChannels(STREAMS[stream], config, GAINS[stream]) for stream in config.streams}
 
 
 _KINDS: dict[StmKind, Callable[[ModelConfig], dict[str, nn.Module]]] = {

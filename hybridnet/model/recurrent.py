@@ -41,10 +41,14 @@ class Cell(nn.Module):
 
 
 class ConvLSTM(nn.Module):
-    """Turns T frames into one map: the hidden state of the last cell after the last step."""
+    """Turns T frames into one map: the hidden state of the last cell after the last step.
 
-    def __init__(self, in_channels: int, config: ModelConfig) -> None:
+    input_gain   times the input of -1..1, which its loops of sigmoids would take for nothing
+    """
+
+    def __init__(self, in_channels: int, config: ModelConfig, input_gain: float) -> None:
         super().__init__()
+        self.input_gain = input_gain
         self.front = front = FRONTS[config.order](config, in_channels)
         width = front.channels
         self.cells = nn.Sequential(Cell(front.in_channels, width, front.kernel, front.stride, front.padding))
@@ -53,7 +57,7 @@ class ConvLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N,channels,h,w), -1..1, from x (N,T,C,H,W), integers of -127..127."""
-        return self.cells(self.front.whole(x).transpose(0, 1) / INPUT_LIMIT)[-1]
+        return self.cells(self.front.whole(x).transpose(0, 1) * (self.input_gain / INPUT_LIMIT))[-1]
 
     def run(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """As `STM.run`; nothing spikes."""

@@ -62,7 +62,7 @@ def test_the_convlstm_baseline_equals_torchs_count_of_the_models_own():
     ]
     graph = SpikingGraph(tuple(layers), (2, 32, 32), 8, steps)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ConvLSTM(2, config)(torch.zeros(1, steps, 2, 32, 32))
+        ConvLSTM(2, config, 1.0)(torch.zeros(1, steps, 2, 32, 32))
     found = convlstm_spiking("motion", graph, steps)
     assert sum(macs(found).values()) == counter.get_total_flops() // 2
     states = [count.count for count in found if count.operation == "potential_access"]

@@ -44,11 +44,11 @@ def test_a_cell_is_shis_equation() -> None:
 
 def test_without_an_stm_frames_lie_side_by_side() -> None:
     x = frames(2)
-    found = ParallelChannels(2, small())(x)
+    found = ParallelChannels(2, small(), 3.0)(x)
     assert found.shape == (1, 6, 32, 32)
-    assert torch.equal(found[0, 4], x[0, 2, 0] / 127)
+    torch.testing.assert_close(found[0, 4], x[0, 2, 0] / 127 * 3)
     with pytest.raises(HybridnetError, match="2 P-frames side by side must be the config's 3 steps"):
-        ParallelChannels(2, small())(x[:, :2])
+        ParallelChannels(2, small(), 3.0)(x[:, :2])
 
 
 def test_a_common_stm_reads_motion_as_residual_without_its_third_channel() -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from variants import FULL, VARIANTS, Variant
+from variants import FULL, ROWS, Variant
 
 PLACES = ("data.root", "data.cache", "data.lists", "run.out", "run.save_every", "run.threads")  # not of the experiment
 
@@ -81,20 +81,20 @@ def agreement(published: float, ours: Sequence[float]) -> str:
 
 def ablation_table(results: Iterable[Result]) -> str:
     """The table in Markdown, a row a variant; results are of one experiment, a row and seed once."""
-    by_row: dict[str, list[Result]] = {variant.name: [] for variant in VARIANTS}
+    by_row: dict[str, list[Result]] = {variant.name: [] for variant in ROWS}
     for result in results:
         by_row[result.row].append(result)
     lines = [
         "| row | published, UCF-101 | top-1 | difference | seeds | sign agrees | CPU s a seed |",
         "|---|---|---|---|---|---|---|",
-        *(_line(variant, by_row[variant.name], by_row[FULL]) for variant in VARIANTS),
+        *(_line(variant, by_row[variant.name], by_row[FULL]) for variant in ROWS),
     ]
     return "\n".join(lines) + "\n"
 
 
 def published_difference(variant: Variant) -> float | None:
     """Points that a row lies above the paper's full model; None where it has no such row."""
-    full = next(other.published for other in VARIANTS if other.name == FULL)
+    full = next(other.published for other in ROWS if other.name == FULL)
     return None if variant.published is None or full is None else variant.published - full
 
 

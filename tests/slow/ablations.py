@@ -21,7 +21,7 @@ from hybridnet.training.config import TrainConfig, read_config
 from hybridnet.training.state import STATE
 from hybridnet.training.train import train
 from hybridnet.training.workers import share_out
-from variants import VARIANTS, Variant
+from variants import ROWS, Variant
 
 ROOT = Path(__file__).parents[2]
 BASE, RESULTS = ROOT / "tests/slow/ablations.toml", ROOT / "docs/ablations.csv"
@@ -41,7 +41,7 @@ def config_of(base: TrainConfig, variant: Variant, seed: int) -> TrainConfig:
 def planned(only: Sequence[str], seeds: int) -> Iterator[tuple[Variant, int]]:
     """Rows and seeds, the first seed of all rows before the second of any."""
     for seed in range(seeds):
-        for variant in VARIANTS:
+        for variant in ROWS:
             if (not only or variant.name in only) and (variant.important or seed == 0):
                 yield variant, seed
 
@@ -74,7 +74,7 @@ def measure(job: Job) -> Result:
 
 def current(results: Sequence[Result], base: TrainConfig) -> list[Result]:
     """Those that are of the rows as they stand, the last of a row and seed; SystemExit if they saw other videos."""
-    wanted = {variant.name: variant for variant in VARIANTS}
+    wanted = {variant.name: variant for variant in ROWS}
     found = {
         (result.row, result.seed): result
         for result in results
@@ -107,7 +107,7 @@ def say(line: str) -> None:
 def main() -> None:
     """Train what is missing, print the table; with --write also put it into a document, between its two marks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [variant.name for variant in VARIANTS]
+    names = [variant.name for variant in ROWS]
     parser.add_argument("--only", nargs="+", default=[], choices=names, metavar="ROW", help=f"of {', '.join(names)}")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the rows that matter most; 0 trains nothing")
     parser.add_argument("--jobs", type=int, default=usable_cores(), help="trainings at a time, of one thread each")

@@ -63,3 +63,10 @@ VARIANTS = (
     Variant("reset by subtraction", {"reset": "subtract"}),
     Variant("sub-pixel motion", {"subpel": "float"}),
 )
+
+# Rows of the ablations' table that the paper has not: what of accumulation it is that differs.
+PROBES = (
+    Variant("motion, not accumulated", {"modalities": "motion", "accumulate": False}, important=True),
+    Variant("residual, not accumulated", {"modalities": "residual", "accumulate": False}, important=True),
+)
+ROWS = VARIANTS + PROBES
