@@ -23,21 +23,20 @@ def golden_arrays(model: HybridNet, inputs: Mapping[str, Shape], steps: int) -> 
     The spiking arrays come from the torch STMs, not from the engine that will be checked against them.
     """
     rng = np.random.default_rng(SEED)
-    fed = []
+    fed: list[np.ndarray] = []
     for stream, stm in streams(model).items():
         x = stimulus(rng, (steps, *inputs[stream]))
         yield f"{stream}/input", x
         yield from _record(stream, stm, x)
         with torch.no_grad():
-            fed.append(stm(torch.from_numpy(x.astype(np.float32))[None]))
-        yield f"{stream}/port", fed[-1][0].numpy()
+            port = stm(torch.from_numpy(x.astype(np.float32))[None])[0].numpy()
+        yield f"{stream}/port", port
+        fed.append(port)
     if IFRAME in inputs:
         iframe = rng.integers(0, 256, inputs[IFRAME], dtype=np.uint8)
         yield IFRAME, iframe
-        fed.insert(0, torch.from_numpy(iframe.astype(np.float32))[None])
-    with torch.no_grad():
-        logits = model.conventional(*fed)
-    yield "logits", logits[0].numpy()
+        fed.insert(0, iframe)
+    yield "logits", conventional_logits(model, fed)
 
 
 def _record(stream: str, stm: STM, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
