@@ -1,6 +1,5 @@
 """Hybrid inference: video in, prediction with its energy out. Runs without torch."""
 
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
@@ -17,19 +16,18 @@ from deploy.ahead import work_ahead
 from deploy.bundle import Bundle, read_bundle
 from deploy.manifest import IFRAME
 from deploy.session import open_conventional
+from deploy.transcoded import transcoded_copy, transcoding_recipe
 from deploy.work import Tally, VideoWork
 from hardware import EnergyReport, Target, estimate_energy
-from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.files import disk_errors
+from hybridnet.errors import TranscodeNeeded
 from hybridnet.processes import usable_cores
 from hybridnet.trace import Trace
-from hybridnet.video import Clip, Preprocessing, Recipe, sample_clips, transcode
+from hybridnet.video import Clip, Preprocessing, sample_clips
 from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import count_dropped
 from simulators import open_simulator, require_backend
 
 REGIME = "paper-45nm"
-SPOOL = 2**26  # bytes of a transcoded copy in memory; a longer one goes to a temporary file without name
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -212,8 +210,9 @@ def use_clips(
             tell(f"{video}: damaged{damage}; used as far as it decodes")
         return result, False
     except TranscodeNeeded as error:
-        reason = str(error).removeprefix(f"{video}: ").partition(";")[0]
-    return use(_transcoded_clips(video, preprocessing, reason, tell)), True
+        cause = error
+    with transcoded_copy(video, transcoding_recipe(preprocessing), cause, tell) as copy:
+        return use(sample_clips(copy, preprocessing)), True
 
 
 def _describe_damage(video: str | Path, gops: Sequence[int]) -> str:
@@ -223,40 +222,6 @@ def _describe_damage(video: str | Path, gops: Sequence[int]) -> str:
     causes += ["the file breaks off"] if is_cut(video) else []
     where = f" in GOP {', '.join(map(str, gops))}" if gops else ""
     return where + (f" ({', '.join(causes)})" if causes else "")
-
-
-def transcoding_recipe(preprocessing: Preprocessing) -> Recipe:
-    """A clip a GOP, and no picture smaller than the clips want it: 340x256, or larger in that shape."""
-    usual = Recipe()
-    height = max(usual.height, preprocessing.short_side)
-    return Recipe(width=height * usual.width // usual.height, height=height, gop=preprocessing.steps + 1)
-
-
-def _transcoded_clips(
-    video: str | Path, preprocessing: Preprocessing, reason: str, tell: Callable[[str], None] | None
-) -> Iterator[Clip]:
-    recipe = transcoding_recipe(preprocessing)
-    with _Copy(max_size=SPOOL) as spool:
-        spool.name, copy = str(video), cast(BinaryIO, spool)
-        with disk_errors(Path(tempfile.gettempdir())):
-            found = transcode(video, copy, recipe)
-        if found.frames < recipe.gop:
-            raise VideoError(
-                f"{video}: too short, a clip takes {recipe.gop} frames and it has {found.frames}; give a longer video"
-            )
-        if tell:
-            tell(
-                f"{video}: transcoded in memory to MPEG-4, {recipe.width}x{recipe.height}, GOP {recipe.gop} ({reason})"
-            )
-            if found.damage:
-                tell(f"{video}: damaged ({found.damage}); used as far as it decodes")
-        yield from sample_clips(copy, preprocessing)
-
-
-class _Copy(tempfile.SpooledTemporaryFile):
-    """A temporary file that errors call by the name of its original."""
-
-    name = ""
 
 
 class _Stopwatch:

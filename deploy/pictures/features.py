@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
-from deploy.runtime import Runtime, transcoding_recipe, use_clips
+from deploy.runtime import Runtime, use_clips
+from deploy.transcoded import transcoding_recipe
 from hybridnet.errors import VideoError
 from hybridnet.spiking import POTENTIAL_UNITS, SpikingGraph
 from hybridnet.trace import Trace

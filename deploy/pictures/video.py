@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from deploy.pictures.sheet import GREY, MARGIN, Sheet, new_sheet, require_matplotlib
 from hybridnet.errors import VideoError
 from hybridnet.video import Gop, Preprocessing, choose_gops, probe, read_gops
+from hybridnet.video.probe import VideoSource, source_name
 
 POSITIONS = (1, 4, 8, 11)  # P-frames drawn, 1-based
 MOST_GOPS = 8  # in one picture, which would be taller than it is worth
@@ -46,7 +47,7 @@ class _Block:
     residual: np.ndarray
 
 
-def draw_gops(video: Path, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
+def draw_gops(video: VideoSource, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
     """Draw GOPs of `video` into `png`, which appears whole or not at all; returns the indices of the GOPs, ascending.
 
     gops   0-based, up to MOST_GOPS, in any order; if empty, the first with all of POSITIONS, or the first of all if
@@ -56,35 +57,46 @@ def draw_gops(video: Path, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
     that cannot be written.
     """
     require_matplotlib()
+    name = source_name(video)
     drawn = sorted(set(gops)) or [_first_full_gop(video)]
     if len(drawn) > MOST_GOPS:
-        raise VideoError(f"{video}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop")
+        raise VideoError(f"{name}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop")
     blocks = _read_blocks(video, drawn)
-    _compose(video.name, blocks).save(png)
+    _compose(Path(name).name, blocks).save(png)
     return drawn
 
 
-def _first_full_gop(video: Path) -> int:
+def _first_full_gop(video: VideoSource) -> int:
     lengths = probe(video).gop_lengths
     return next(iter(choose_gops(lengths, Preprocessing(size=1, short_side=1, triplets=max(1, len(lengths))))), 0)
 
 
-def _read_blocks(video: Path, gops: list[int]) -> list[_Block]:
-    raw = read_gops(video, gops=gops, positions=POSITIONS, accumulate=False)
-    accumulated = read_gops(video, gops=gops, positions=POSITIONS)
-    return [_block(video, *found) for found in zip(gops, raw, accumulated, strict=True)]
+def _read_blocks(video: VideoSource, gops: list[int]) -> list[_Block]:
+    # One after the other, for a file object has one place to be read at.
+    raw = [_thinned(gop) for gop in read_gops(video, gops=gops, positions=POSITIONS, accumulate=False)]
+    accumulated = [_thinned(gop) for gop in read_gops(video, gops=gops, positions=POSITIONS)]
+    return [_block(source_name(video), *found) for found in zip(gops, raw, accumulated, strict=True)]
 
 
-def _block(video: Path, index: int, raw: Gop, accumulated: Gop) -> _Block:
+def _thinned(gop: Gop) -> Gop:
+    step = -(-max(gop.iframe.shape) // (2 * PANEL))
+    iframe, motion, residual = (
+        gop.iframe[::step, ::step],
+        gop.motion[:, ::step, ::step],
+        gop.residual[:, ::step, ::step],
+    )
+    return replace(gop, iframe=iframe.copy(), motion=motion.copy(), residual=residual.copy())
+
+
+def _block(name: str, index: int, raw: Gop, accumulated: Gop) -> _Block:
     if not raw.positions.size:
-        raise VideoError(f"{video}: GOP {index} has no P-frame to draw; choose another with --gop")
-    step = -(-max(raw.iframe.shape) // (2 * PANEL))
+        raise VideoError(f"{name}: GOP {index} has no P-frame to draw; choose another with --gop")
     return _Block(
         heading=f"GOP {index}: frames {raw.start} to {raw.start + raw.length - 1}",
-        iframe=raw.iframe[::step, ::step],
+        iframe=raw.iframe,
         positions=tuple(raw.positions.tolist()),
-        motion=np.stack([gop.motion[:, ::step, ::step] for gop in (raw, accumulated)]),
-        residual=np.stack([gop.residual[:, ::step, ::step] for gop in (raw, accumulated)]),
+        motion=np.stack([gop.motion for gop in (raw, accumulated)]),
+        residual=np.stack([gop.residual for gop in (raw, accumulated)]),
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from deploy.console import counted, print_json, progress, show
+from deploy.console import complain, counted, print_json, progress, show
 from deploy.pictures.video import draw_gops
+from deploy.transcoded import transcoded_copy, transcoding_recipe
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
@@ -65,14 +66,24 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
     with progress() as bar:
         bar.add_task(f"inspecting {path.name}", total=None)
         facts = examine_video(path)
-        drawn = [] if png is None else draw_gops(path, png, gops=gops)
+        drawn, transcoded = ([], False) if png is None else _draw(path, png, gops)
     if as_json:
-        picture = {} if png is None else {"png": str(png), "gops": drawn}
+        picture = {} if png is None else {"png": str(png), "gops": drawn, "transcoded": transcoded}
         print_json({**video_dict(path, facts), **picture})
         return
     show(*video_lines(path, facts))
     if png is not None:
-        show(f"wrote {png}: GOP{'' if len(drawn) == 1 else 's'} {', '.join(map(str, drawn))}")
+        copy = " of the transcoded copy" if transcoded else ""
+        show(f"wrote {png}: GOP{'' if len(drawn) == 1 else 's'} {', '.join(map(str, drawn))}{copy}")
+
+
+def _draw(path: Path, png: Path, gops: Sequence[int]) -> tuple[list[int], bool]:
+    """Draw a video, or the copy that `run` makes where it cannot be read; the GOPs, and whether they are the copy's."""
+    try:
+        return draw_gops(path, png, gops=gops), False
+    except TranscodeNeeded as error:
+        with transcoded_copy(path, transcoding_recipe(SAMPLING), error, complain) as copy:
+            return draw_gops(copy, png, gops=gops), True
 
 
 def examine_video(path: Path) -> VideoFacts:

@@ -136,7 +136,9 @@ def _scan(
         if wanted and index == wanted[-1]:
             return
     if index < 0:
-        raise TranscodeNeeded(f"{source_name(source)}: no key frame in it, so nothing can be decoded; {REMEDY}")
+        raise TranscodeNeeded(
+            f"{source_name(source)}: no key frame in it, so no GOP begins; {REMEDY}, or get another copy"
+        )
     if wanted is not None:
         raise VideoError(
             f"{source_name(source)}: GOP {wanted[-1]} was asked for, but the last one is {index}; leave it out"

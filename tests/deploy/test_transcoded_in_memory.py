@@ -14,7 +14,8 @@ import pytest
 import transcoding
 from command import Command
 from deploy import open_bundle
-from deploy.runtime import transcoding_recipe, use_clips
+from deploy.runtime import use_clips
+from deploy.transcoded import transcoding_recipe
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.training.prepare import prepare
 from hybridnet.video import Preprocessing, Recipe, read_gops, sample_clips
@@ -231,7 +232,7 @@ def test_a_copy_too_long_for_memory_goes_to_disk(vp9: Path, monkeypatch: pytest.
         return use_clips(vp9, PREPROCESSING, lambda clips: [clip.motion for clip in clips])[0]
 
     in_memory = clips()
-    monkeypatch.setattr("deploy.runtime.SPOOL", 1000)
+    monkeypatch.setattr("deploy.transcoded.SPOOL", 1000)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     np.testing.assert_array_equal(clips(), in_memory)
     assert os.listdir(tmp_path) == []

@@ -15,6 +15,7 @@ from command import Command, Done, assert_one_line
 from deploy.pictures.sheet import new_sheet
 from deploy.pictures.video import draw_gops, motion_colours, motion_limit, residual_colours
 from hybridnet.errors import VideoError
+from hybridnet.video import Recipe, transcode
 
 STEADY = {"g": "12", "bf": "0", "sc_threshold": "1000000000", "qmin": "2", "qmax": "2"}  # no scene cuts, fine detail
 
@@ -172,6 +173,35 @@ def test_several_gops_are_named_in_order(inspect: Command, clip: Path, tmp_path:
     assert "a.png: GOPs 0, 2\n" in inspect(clip, "--png", png, "--gop", 2, "--gop", 0, "--gop", 2)[1]
     facts = json.loads(inspect(clip, "--png", png, "--gop", 1, "--json")[1])
     assert (facts["png"], facts["gops"]) == (str(png), [1])
+
+
+@pytest.mark.parametrize(
+    ("codec", "options", "cause"),
+    [
+        ("libx264", {"g": "12", "bf": "0", "refs": "3"}, "its P-frames may refer to any of 3 pictures"),
+        ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}, "vp9 exports no motion vectors"),
+        ("mpeg4", {"g": "12", "bf": "2"}, "has B-frames"),
+    ],
+)
+def test_what_cannot_be_read_is_drawn_transcoded(
+    inspect: Command, tmp_path: Path, codec: str, options: dict[str, str], cause: str
+) -> None:
+    """Facts are the file's own; the picture is, pixel for pixel, that of what `prepare` makes of the file."""
+    video = encode(tmp_path / "v.mkv", codec, 26, **options)
+    code, out, err = inspect(video, "--png", tmp_path / "a.png", "--gop", 1)
+    assert code == 0
+    assert "must be transcoded" in out
+    assert out.endswith("a.png: GOP 1 of the transcoded copy\n")
+    assert len(err.splitlines()) == 1
+    assert "v.mkv: transcoded in memory to MPEG-4, 340x256, GOP 12 (" in err
+    assert cause in err
+    prepared = tmp_path / "v.avi"  # the picture's title is the name of its file
+    transcode(video, prepared, Recipe())
+    os.replace(prepared, video)
+    draw_gops(video, tmp_path / "b.png", gops=[1])
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), decode(tmp_path / "b.png"))
+    facts = json.loads(inspect(video, "--png", tmp_path / "a.png", "--json")[1])
+    assert facts["transcoded"] is False
 
 
 @pytest.mark.parametrize(("height", "width"), [(240, 16), (16, 240), (600, 400)])
