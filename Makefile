@@ -19,9 +19,8 @@ PEOPLE := .people
 demo: $(READY)
 	@$(BIN)/python examples/demo.py demo
 
-# Two processes, each with whole files: what a file's tests share is made once.
 test: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest
 
 # Ratios, printed; recorded in docs/.
 bench: $(READY)
