@@ -211,8 +211,12 @@ def use_clips(
         return result, False
     except TranscodeNeeded as error:
         cause = error
-    with transcoded_copy(video, transcoding_recipe(preprocessing), cause, tell) as copy:
-        return use(sample_clips(copy, preprocessing)), True
+
+    def transcoded_clips() -> Iterator[Clip]:  # so that whoever times the clips times the transcode too
+        with transcoded_copy(video, transcoding_recipe(preprocessing), cause, tell) as copy:
+            yield from sample_clips(copy, preprocessing)
+
+    return use(transcoded_clips()), True
 
 
 def _describe_damage(video: str | Path, gops: Sequence[int]) -> str:

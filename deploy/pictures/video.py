@@ -79,13 +79,9 @@ def _read_blocks(video: VideoSource, gops: list[int]) -> list[_Block]:
 
 
 def _thinned(gop: Gop) -> Gop:
-    step = -(-max(gop.iframe.shape) // (2 * PANEL))
-    iframe, motion, residual = (
-        gop.iframe[::step, ::step],
-        gop.motion[:, ::step, ::step],
-        gop.residual[:, ::step, ::step],
-    )
-    return replace(gop, iframe=iframe.copy(), motion=motion.copy(), residual=residual.copy())
+    every = slice(None, None, -(-max(gop.iframe.shape) // (2 * PANEL)))
+    motion, residual = (field[:, every, every].copy() for field in (gop.motion, gop.residual))
+    return replace(gop, iframe=gop.iframe[every, every].copy(), motion=motion, residual=residual)
 
 
 def _block(name: str, index: int, raw: Gop, accumulated: Gop) -> _Block:

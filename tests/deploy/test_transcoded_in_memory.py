@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,7 +19,7 @@ from deploy.runtime import use_clips
 from deploy.transcoded import transcoding_recipe
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.training.prepare import prepare
-from hybridnet.video import Preprocessing, Recipe, read_gops, sample_clips
+from hybridnet.video import Clip, Preprocessing, Recipe, read_gops, sample_clips
 from packets import remux, spans
 from panning import encode
 
@@ -121,6 +122,18 @@ def test_found_out_in_the_middle_and_no_clip_counted_twice(
     assert direct.clips == 2
     np.testing.assert_array_equal(direct.logits, prepared.logits)
     assert direct.work == prepared.work
+
+
+def test_the_transcode_is_part_of_taking_the_first_clip(vp9: Path) -> None:
+    """Whoever times the clips, as `predict` does for "ingest", times it too."""
+    told: list[str] = []
+
+    def use(clips: Iterator[Clip]) -> tuple[int, int]:
+        before = len(told)
+        next(clips)
+        return before, len(told)
+
+    assert use_clips(vp9, PREPROCESSING, use, told.append) == ((0, 1), True)
 
 
 def test_short_gops_become_whole_clips(tmp_path: Path) -> None:

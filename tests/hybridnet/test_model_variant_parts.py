@@ -42,6 +42,19 @@ def test_a_cell_is_shis_equation() -> None:
         torch.testing.assert_close(found.flatten(), h)
 
 
+@pytest.mark.parametrize(("stream", "channels", "gain"), [("motion", 2, 3), ("residual", 3, 9)])
+def test_what_replaces_an_stm_reads_its_input_as_large_as_one(stream: str, channels: int, gain: int) -> None:
+    """A ConvLSTM of the stream is its cells one after the other, on frames of -gain..gain."""
+    torch.manual_seed(0)
+    x = frames(channels)
+    none, lstm = (HybridNet(small(stm=stm)).modulators[stream] for stm in ("none", "convlstm"))
+    torch.testing.assert_close(none(x), x.flatten(1, 2) * gain / 127)
+    states = x.transpose(0, 1) * gain / 127
+    for cell in lstm.cells:
+        states = cell(states)
+    torch.testing.assert_close(lstm(x), states[-1])
+
+
 def test_without_an_stm_frames_lie_side_by_side() -> None:
     x = frames(2)
     found = ParallelChannels(2, small(), 3.0)(x)
