@@ -72,9 +72,9 @@ def load_state(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -
         )
         for name, parameter in model.named_parameters():
             kept = {moment: tensors[f"{OPTIMISER}{moment}.{name}"] for moment in MOMENTS}
-            # as Adam makes them: on the parameter's device and in its memory format, but the step's count on the CPU
+            # as fused Adam makes them: on the parameter's device, and all but the step's count in its memory format
             optimiser.state[parameter] = {
-                moment: tensor if moment == "step" else torch.empty_like(parameter).copy_(tensor)
+                moment: tensor.to(parameter.device) if moment == "step" else torch.empty_like(parameter).copy_(tensor)
                 for moment, tensor in kept.items()
             }
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:

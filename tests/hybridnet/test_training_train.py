@@ -1,11 +1,8 @@
-"""Training for real, on a few shipped clips: repeatable, resumable, in one process and in two."""
+"""Training for real, on a few shipped clips: repeatable and resumable."""
 
 import os
-import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,65 +15,15 @@ from safetensors.torch import load_file
 from hybridnet.errors import ConfigError, DatasetError, HybridnetError, OutputError
 from hybridnet.model.checkpoint import load_checkpoint, save_checkpoint
 from hybridnet.model.network import HybridNet
-from hybridnet.model.neurons import ConvLIF
-from hybridnet.training.batches import training_batches
 from hybridnet.training.config import TrainConfig, read_config
 from hybridnet.training.data import store_data
-from hybridnet.training.learner import Learner, learning_rate, loss_of, make_optimiser
 from hybridnet.training.train import train
-
-ROOT = Path(__file__).parents[2]
-CLASSES = ("jump", "run", "walk")
-CONFIG = """
-[data]
-name = "three clips"
-layout = "folder"
-root = "videos"
-cache = "arrays"
-triplets = 2
-
-[model]
-preset = "tiny"
-size = 32
-short_side = 40
-stm_channels = 4
-dim = 16
-depth = 1
-fold_channels = 8
-rrdb_channels = 8
-rrdb_growth = 4
-
-[augmentation]
-scales = [1.0, 0.8]
-
-[optimiser]
-schedule = "cosine"
-warmup = 1
-
-[spikes]
-synops_budget = 1000
-
-[run]
-out = "out"
-epochs = 2
-batch = 2
-segments = 2
-save_every = 1
-threads = 1
-"""
+from small_training import CLASSES, CONFIG, layers, make_place, rows, run_command, weights
 
 
 @pytest.fixture(scope="module")
 def place(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a config and its data: six training clips of three classes, three test clips."""
-    place = tmp_path_factory.mktemp("training")
-    for name in CLASSES:
-        for split, copies in (("train", 2), ("test", 1)):
-            (place / "videos" / split / name).mkdir(parents=True)
-            for k in range(copies):
-                shutil.copy(clips / f"{name}.avi", place / "videos" / split / name / f"{k}.avi")
-    (place / "train.toml").write_text(CONFIG)
-    return place
+    return make_place(clips, tmp_path_factory.mktemp("training"))
 
 
 @pytest.fixture
@@ -99,19 +46,6 @@ def uninterrupted(place: Path) -> Path:
     finally:
         os.chdir(before)
     return place / "whole"
-
-
-def weights(out: Path) -> bytes:
-    return (out / "model.safetensors").read_bytes()
-
-
-def rows(out: Path) -> list[list[str]]:
-    """Of the log, without the seconds."""
-    return [line.split(",")[:-1] for line in (out / "log.csv").read_text().splitlines()]
-
-
-def layers(model: HybridNet) -> list[ConvLIF]:
-    return [module for module in model.modules() if isinstance(module, ConvLIF)]
 
 
 def test_what_a_training_leaves(config: TrainConfig, uninterrupted: Path) -> None:
@@ -169,17 +103,6 @@ def test_stopped_and_gone_on_with(config: TrainConfig, uninterrupted: Path, at: 
     assert rows(Path(out)) == rows(uninterrupted)
 
 
-def run_command(place: Path, text: str, *more: str) -> "subprocess.Popen[str]":
-    (place / "command.toml").write_text(text)
-    code = "from deploy.cli import main\nif __name__ == '__main__':\n    main()\n"
-    (place / "run_hybridnet.py").write_text(code)
-    return subprocess.Popen(
-        [sys.executable, *more, str(place / "run_hybridnet.py"), "train", "command.toml"],
-        cwd=place, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
 def test_the_command_killed_for_real(place: Path, uninterrupted: Path) -> None:
     text = CONFIG.replace('out = "out"', 'out = "killed"')
     process = run_command(place, text)
@@ -192,57 +115,6 @@ def test_the_command_killed_for_real(place: Path, uninterrupted: Path) -> None:
     assert "wrote killed/model.safetensors" in stdout, stderr
     assert weights(place / "killed") == weights(uninterrupted)
     assert (place / "killed" / "curves.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_two_processes(place: Path, config: TrainConfig) -> None:
-    """Lightning's DDP with gloo: one step is Adam's with the mean of the gradients of both processes' shares."""
-    run = 'out = "two"\nprocesses = 2\nthreads = 1\nepochs = 1\nbatch = 6\nsegments = 2\n'
-    text = CONFIG[: CONFIG.index('out = "out"')] + run
-    stdout, stderr = run_command(place, text).communicate()
-    assert stdout.count("epoch 1 of 1") == 1, stderr
-    assert all(re.fullmatch(r"hybridnet: .* of \d+, \d+ s", line) for line in stderr.splitlines())  # on a busy machine
-
-    config = read_config(place / "command.toml")
-    data = store_data(config.data, config.preprocessing(), workers=1)
-    gradients = []
-    for rank in (0, 1):
-        torch.manual_seed(0)
-        learner = Learner(HybridNet(config.model_config(3)))
-        (batch,) = training_batches(data.train, config.model_config(3), config, 0, first=0, rank=rank)
-        assert len(batch.labels) == 3
-        outcome = learner(batch.iframe, batch.motion, batch.residual, batch.clips)
-        sum(loss_of(outcome, batch.labels, config.spikes.synops_budget, config.spikes.weight)).backward()
-        gradients.append([parameter.grad for parameter in learner.parameters()])
-    torch.manual_seed(0)
-    learner = Learner(HybridNet(config.model_config(3)))
-    for parameter, *parts in zip(learner.parameters(), *gradients, strict=True):
-        parameter.grad = sum(parts) / 2
-    optimiser = make_optimiser(learner, config.optimiser)
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(config.optimiser, 0, 1, 1)
-    optimiser.step()
-    steps = {
-        id(p): 2 * layer.quantised().scale * layer.input_limit
-        for layer in layers(learner.model)
-        for p in layer.parameters()
-    }
-    found = load_file(place / "two" / "model.safetensors")
-    for name, parameter in learner.model.named_parameters():  # at last weights are snapped, to the nearest even integer
-        tolerance = steps.get(id(parameter), 1e-6)
-        torch.testing.assert_close(found[name], parameter.detach(), rtol=1e-4, atol=tolerance, msg=name)
-    (header, row) = rows(place / "two")
-    assert row[header.index("test_top1")] in {str(k / 3) for k in range(4)}
-
-
-def test_a_process_that_ends_says_why(place: Path) -> None:
-    """Whichever of two is the first whose loss is not finite; the other says that it is gone, or is ended too."""
-    run = 'out = "diverged"\nprocesses = 2\nthreads = 1\nepochs = 9\nbatch = 4\nsegments = 2\n'
-    text = CONFIG[: CONFIG.index('out = "out"')].replace("warmup = 1", "learning_rate = 1e30") + run
-    process = run_command(place, text)
-    _, stderr = process.communicate()
-    assert process.returncode != 0
-    assert "the loss is" in stderr
-    assert "Traceback" not in stderr
 
 
 def test_another_training_is_not_gone_on_with(config: TrainConfig, uninterrupted: Path, place: Path) -> None:
