@@ -37,8 +37,8 @@ def test_inspect_maps_a_bundle(hybridnet: Command, tiny_bundle: Path) -> None:
     for layer in found["layers"]:
         assert (layer["cores"], layer["box"], layer["binding"]) == (14, [16, 56, 4], "neurons_per_core")
         assert layer["fill"] == [round(3584 / 4095, 4)] * 14
-    golden = np.load(tiny_bundle / "golden.npz")
-    spikes = golden["motion/conv1/spikes"]
+    with np.load(tiny_bundle / "golden.npz") as golden:
+        spikes = golden["motion/conv1/spikes"]
     traffic = found["layers"][0]["traffic"]
     expected = spikes.sum() / len(spikes) * traffic["messages"] / traffic["neurons"]
     assert found["messages_per_step"]["motion/conv1"] == pytest.approx(expected)
