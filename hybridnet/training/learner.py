@@ -81,7 +81,8 @@ def make_optimiser(model: nn.Module, config: OptimiserConfig) -> torch.optim.Ada
         {"params": [p for is_weight, p in named if is_weight], "weight_decay": config.weight_decay},
         {"params": [p for is_weight, p in named if not is_weight], "weight_decay": 0.0},
     ]
-    return torch.optim.Adam(groups, lr=config.learning_rate, eps=config.epsilon, fused=True)  # a quarter of the time
+    # fused takes a quarter of the time of tensor after tensor
+    return torch.optim.Adam(groups, lr=config.learning_rate, eps=config.epsilon, fused=True)
 
 
 def bound_thresholds(model: nn.Module) -> None:
