@@ -85,7 +85,9 @@ def draw_energy(evaluations: Sequence[Evaluation], png: Path) -> None:
     for point in points:
         style = {"color": COLOURS[names.index(point.name) % len(COLOURS)], "marker": MARKERS[FORMS.index(point.form)]}
         label = f"{point.name}, {point.form}"
-        axes.plot(1e3 * point.joules, point.top1, linestyle="", markersize=9, alpha=0.8, label=label, **style)
+        axes.plot(
+            1e3 * point.joules, point.top1, linestyle="", markersize=9, alpha=0.8, label=label, clip_on=False, **style
+        )
     axes.set_ylim(0, 100)
     axes.set_xlim(0, 1.3e3 * max(point.joules for point in points))
     axes.set_xlabel("mJ a video", fontsize=8.5, color=GREY)

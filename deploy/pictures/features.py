@@ -114,9 +114,10 @@ def _draw_stream(
     sheet: Sheet, top: int, stream: str, graph: SpikingGraph, x: np.ndarray, trace: Trace, steps: np.ndarray
 ) -> None:
     """A row of inputs (T,C,S,S), then a row a channel of the potentials."""
-    sheet.text(MARGIN, top + HEADING / 2 + 2, stream, fontsize=11, color="black")
     readout = graph.layers[-1]
     real = trace.v[readout.name] * (readout.scale / POTENTIAL_UNITS)
+    heading = stream if real.any() else f"{stream}: every potential is 0 in this clip, --clip draws another"
+    sheet.text(MARGIN, top + HEADING / 2 + 2, heading, fontsize=11, color="black")
     moving = np.ptp(real, axis=0).max(axis=(1, 2))
     chosen = np.sort(np.argsort(-moving, kind="stable")[:CHANNELS])
     limit = float(np.abs(real[:, chosen]).max()) or 1.0

@@ -46,11 +46,13 @@ def evaluate_on(
             out.mkdir(parents=True, exist_ok=True)
     with progress() as bar:
         bar.columns = (BarColumn(), MofNCompleteColumn(), *bar.columns)
-        task = bar.add_task("exporting", total=len(videos))
+        task = bar.add_task("exporting", total=None)
         with _opened(path, checkpoint, bundle) as (runtime, no_bundle):
             scores, errors = evaluate(
                 checkpoint, runtime, videos, regime, tell=complain,
-                progress=lambda done, video: bar.update(task, completed=done, description=f"evaluating {video}"),
+                progress=lambda done, video: bar.update(
+                    task, completed=done, total=len(videos), description=f"evaluating {video}"
+                ),
             )  # fmt: skip
     for error in errors:
         complain(error)
@@ -107,14 +109,15 @@ def _find(data: Path, split: str | None, checkpoint: Checkpoint) -> tuple[str, l
         dataset, name, root = read_folder(data), str(data), data
         found = {item.split for item in dataset.items}
         split = split or next((usual for usual in USUAL_SPLITS if usual in found), USUAL_SPLITS[0])
+        if any(data.glob("testlist*.txt")):
+            complain(f"{data}: its lists are not looked at, training clips are measured too; give the training's TOML")
     items = items_of(dataset, split, str(root))
     index = {label: n for n, label in enumerate(checkpoint.labels)}
-    for item in items:
-        if dataset.labels[item.label] not in index:
-            raise DatasetError(
-                f"{root}: class {dataset.labels[item.label]} is none of the checkpoint's {len(index)} labels; "
-                "evaluate it on the classes it was trained on"
-            )
+    if strange := sorted({dataset.labels[item.label] for item in items} - index.keys()):
+        raise DatasetError(
+            f"{root}: not among the checkpoint's {len(index)} labels: {', '.join(strange)}; evaluate it on the classes "
+            "it was trained on"
+        )
     return f"{name} ({split})", [Labelled(root / item.video, index[dataset.labels[item.label]]) for item in items]
 
 

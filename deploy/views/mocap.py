@@ -18,7 +18,9 @@ TRAIN, TEST = 100, 30  # clips a class
 def make_mocap(folder: Path, train: int | None, test: int | None, recipe: Recipe, workers: int, as_json: bool) -> None:
     """Make the data set in `folder`, or go on with it. Raises what `generate` raises, Stopped at Ctrl-C."""
     if recipe != Recipe():
-        raise OutputError(f"{RENDERED_MOCAP}: is 128x128 with GOPs of 12, always; leave out {recipe}")
+        raise OutputError(
+            f"{RENDERED_MOCAP}: is 128x128 with GOPs of 12, always; leave out --width, --height, --gop and --quality"
+        )
     train, test = train or TRAIN, test or TEST
     total = len(CLASSES) * (train + test)
     done = new = 0

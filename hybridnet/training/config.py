@@ -192,7 +192,7 @@ class TrainConfig:
         try:
             return replace(preset(name, classes), **values)
         except HybridnetError as error:
-            raise ConfigError(f"model: {error}") from error
+            raise ConfigError(f"model: {str(error).removeprefix('model config: ')}") from error
 
     def preprocessing(self) -> Preprocessing:
         """How the videos become clips."""

@@ -57,7 +57,8 @@ def items_of(dataset: Dataset, split: str, place: str) -> tuple[Item, ...]:
     items = tuple(item for item in dataset.items if item.split == split)
     if not items:
         known = ", ".join(sorted({item.split for item in dataset.items}))
-        raise DatasetError(f"{place}: no videos of split {split!r}; its splits are {known}")
+        hint = "; for splits of its own a folder holds SPLIT/CLASS/VIDEO" if known == "all" else ""
+        raise DatasetError(f"{place}: no videos of split {split!r}; its splits are {known}{hint}")
     return items
 
 

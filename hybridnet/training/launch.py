@@ -42,8 +42,10 @@ def launched(config: RunConfig) -> Fabric:
         fabric = Fabric(
             accelerator=config.accelerator, devices=config.processes, num_nodes=config.nodes, strategy=strategy
         )
-    except (MisconfigurationException, ValueError) as error:
-        raise ConfigError(f"run: {str(error).splitlines()[0]}; change run.accelerator or run.processes") from error
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"run: {str(error).splitlines()[0].rstrip('.!')}; change run.accelerator or run.processes"
+        ) from error
     fabric.launch()
     return fabric
 

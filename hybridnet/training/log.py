@@ -50,7 +50,8 @@ def read_log(path: Path) -> list[dict[str, float]]:
             ):
                 raise ValueError("an epoch without a number, or a number that is not finite")
     except (OSError, ValueError, TypeError) as error:
-        raise OutputError(f"{path}: no readable log ({error}); give the folder of a training, or its {LOG}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"{path}: no readable log ({reason}); give the folder of a training, or its {LOG}") from error
     if not rows:
         raise OutputError(f"{path}: has no epoch yet; train for one")
     return rows

@@ -142,7 +142,9 @@ class _Training:
         self.wrapped, self.stepper = self.fabric.setup(self.learner, self.optimiser)
         if found:
             load_state(state, self.learner, self.optimiser)
-            tell(f"{out}: going on after {self.position.epoch} epochs and {self.position.step} steps")
+            done = self.position.epoch == config.run.epochs
+            where = f"after {self.position.epoch} epochs and {self.position.step} steps"
+            tell(f"{out}: {'had ended' if done else 'going on'} {where}")
         self.fabric.barrier()  # nobody writes a state before all have read it
         self.sums = _sums()
         if self.fabric.global_rank == 0:
@@ -316,7 +318,7 @@ def _resumed(path: Path, wanted: Position) -> Position:
             if values.get(key) != before.get(key) and f"{section}.{key}" not in FREE:
                 raise ConfigError(
                     f"{path}: is of a training with {section}.{key} {before.get(key)!r}, the config says "
-                    f"{values.get(key)!r}; give another run.out, or remove the file to start anew"
+                    f"{values.get(key)!r}; give another run.out (--init takes its weights there), or remove the file"
                 )
     if found.data != wanted.data:
         raise ConfigError(

@@ -147,7 +147,8 @@ def sample_clips(
     if not chosen:
         raise TranscodeNeeded(
             f"{source_name(source)}: too short, a clip takes {preprocessing.steps + 1} frames of one GOP and the "
-            f"longest GOP has {max(info.gop_lengths, default=0)}; lower steps, or {REMEDY}"
+            f"longest GOP has {max(info.gop_lengths, default=0)}; lower steps, or {REMEDY} "
+            f"--gop {preprocessing.steps + 1}"
         )
     require_upright(source)
     gops = read_gops(

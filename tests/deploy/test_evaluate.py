@@ -152,6 +152,13 @@ def test_what_has_no_bundle_says_so_and_takes_none(videos: Path, tmp_path: Path)
         run(checkpoint, videos, "--bundle", tmp_path)
 
 
+def test_a_folder_with_lists_is_measured_as_a_whole_and_says_so(videos: Path, tmp_path: Path) -> None:
+    shutil.copytree(videos, tmp_path / "clips")
+    (tmp_path / "clips" / "testlist01.txt").touch()
+    result = CliRunner().invoke(app, ["evaluate", str(small(tmp_path, stm="none")), str(tmp_path / "clips")])
+    assert f"{tmp_path / 'clips'}: its lists are not looked at, training clips are measured too" in result.stderr
+
+
 def test_reset_by_subtraction_is_exported_to_its_own_target(videos: Path, tmp_path: Path) -> None:
     found = json.loads(run(small(tmp_path, reset="subtract"), videos, "--json"))
     assert found["no_bundle"] is None
@@ -175,9 +182,12 @@ def test_as_a_table_with_a_bundle_of_its_own(tiny_checkpoint: Path, videos: Path
 def test_what_is_refused(tiny_checkpoint: Path, tiny_bundle: Path, videos: Path, tmp_path: Path) -> None:
     (tmp_path / "swim").mkdir()
     shutil.copy(videos / "walk" / "walk.avi", tmp_path / "swim")
-    with pytest.raises(DatasetError, match="class swim is none of the checkpoint's 15 labels"):
+    (tmp_path / "dive").mkdir()
+    shutil.copy(videos / "walk" / "walk.avi", tmp_path / "dive")
+    with pytest.raises(DatasetError, match="not among the checkpoint's 15 labels: dive, swim; evaluate it on"):
         run(tiny_checkpoint, tmp_path, "--bundle", tiny_bundle)
-    with pytest.raises(DatasetError, match="no videos of split 'val'; its splits are all"):
+    shutil.rmtree(tmp_path / "dive")
+    with pytest.raises(DatasetError, match="its splits are all; for splits of its own a folder holds SPLIT/CLASS"):
         run(tiny_checkpoint, videos, "--split", "val")
     checkpoint = load_checkpoint(tiny_checkpoint)
     other = tmp_path / "other.safetensors"

@@ -88,7 +88,7 @@ def test_any_key_of_the_model_can_be_set(tmp_path: Path) -> None:
         (("[run]", "[spikes]\nweight = -1\n[run]"), "spikes.weight is -1; it must not be negative"),
         (("[run]", "[model]\nclasses = 3\n[run]"), "model: unknown key 'classes'; known are accumulate, depth, dim"),
         (("[run]", "[model]\npreset = 'huge'\n[run]"), "model: preset 'huge' is not one of tiny, base, large"),
-        (("[run]", "[model]\ndim = 30\nheads = 4\n[run]"), "model: model config: dim 30 must be a multiple of heads 4"),
+        (("[run]", "[model]\ndim = 30\nheads = 4\n[run]"), "model: dim 30 must be a multiple of heads 4"),
         (("[data]", "data = 3\n[model]"), "data must be a section, [data]; it is 3"),
         (("[run]", "[run"), "not valid TOML"),
     ],

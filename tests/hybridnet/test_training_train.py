@@ -99,6 +99,8 @@ def test_stopped_and_gone_on_with(config: TrainConfig, uninterrupted: Path, at: 
     told: list[str] = []
     train(to(config, out), tell=told.append)
     assert "going on after" in told[0]
+    train(to(config, out), tell=told.append)
+    assert "had ended after" in told[-1]
     assert weights(Path(out)) == weights(uninterrupted)
     assert rows(Path(out)) == rows(uninterrupted)
 
@@ -174,6 +176,12 @@ def test_thresholds_stay_above_zero(config: TrainConfig, uninterrupted: Path) ->
     for layer in spiking:
         assert layer.threshold is not None
         assert layer.threshold.item() == pytest.approx(0.01, abs=layer.quantised().scale)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has one")
+def test_without_the_gpu_that_is_asked_for(config: TrainConfig) -> None:
+    with pytest.raises(ConfigError, match=r"run: .* gpu backend found; change run.accelerator or run.processes"):
+        train(to(config, "gpu", accelerator="gpu"))
 
 
 def test_what_stops_a_training(config: TrainConfig) -> None:

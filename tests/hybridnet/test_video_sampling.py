@@ -201,6 +201,7 @@ def test_video_too_short(moving_texture: Frames, write_video: Write) -> None:
     with pytest.raises(VideoError, match="12 frames of one GOP and the longest GOP has 5") as caught:
         list(sample_clips(path, Preprocessing(size=32, short_side=48)))
     assert str(caught.value).startswith(f"{path}: too short")
+    assert str(caught.value).endswith("hybridnet prepare VIDEO -o CACHE --gop 12")
 
 
 def test_frames_lost_in_a_chosen_gop(mpeg4_video: Path, tmp_path: Path) -> None:
