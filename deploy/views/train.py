@@ -21,13 +21,13 @@ def train_from(path: Path, init: Path | None, as_json: bool) -> None:
     Of several processes only the first speaks, but for what ends one of the others.
     """
     config = read_config(path)
-    out, spikes = Path(config.run.out), config.model_config(classes=2).spikes
+    out = Path(config.run.out)
 
     def after_epoch(folder: Path) -> None:
         rows = read_log(folder / LOG)
         draw_curves(rows, folder / CURVES, config.data.name)
         if not as_json:
-            show(_line(rows[-1], config.run.epochs, spikes))
+            show(_line(rows[-1], config.run.epochs))
 
     with progress() if is_first() else Progress(disable=True) as bar:
         bar.columns = (BarColumn(), MofNCompleteColumn(), *bar.columns)
@@ -54,9 +54,9 @@ def train_from(path: Path, init: Path | None, as_json: bool) -> None:
         show(f"wrote {out / CHECKPOINT}, {LOG} and {CURVES} beside it")
 
 
-def _line(row: dict[str, float], epochs: int, spikes: bool) -> str:
+def _line(row: dict[str, float], epochs: int) -> str:
     test = "" if math.isnan(row["test_top1"]) else f", {row['test_top1']:.1%} on test"
-    rate = f"; spike rate {row['spike_rate']:.2%}" if spikes else ""
+    rate = "" if math.isnan(row["spike_rate"]) else f"; spike rate {row['spike_rate']:.2%}"
     return (
         f"epoch {row['epoch']:.0f} of {epochs}: loss {row['loss']:.3f}, top-1 {row['train_top1']:.1%} in training"
         f"{test}{rate}; {row['seconds']:.0f} s"

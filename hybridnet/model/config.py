@@ -104,11 +104,6 @@ class ModelConfig:
         """The modalities that are streams of P-frames: motion, residual, both or none."""
         return tuple(name for name in STREAMS if name in self.modalities.split("+"))
 
-    @property
-    def spikes(self) -> bool:
-        """Whether any stream goes through a Spiking Temporal Modulator."""
-        return bool(self.streams) and self.stm not in ("none", "convlstm")
-
     def preprocessing(self, triplets: int = Preprocessing.triplets) -> Preprocessing:
         """How videos become what this model reads, in training and deployed; `triplets` clips of each at most."""
         return Preprocessing(

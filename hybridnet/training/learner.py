@@ -38,17 +38,21 @@ class Learner(nn.Module):
         super().__init__()
         self.model = model
 
+    @property
+    def stms(self) -> dict[str, STM]:
+        """What spikes, by stream."""
+        return {stream: stm for stream, stm in self.model.modulators.items() if isinstance(stm, STM)}
+
     def forward(self, iframe: Tensor, motion: Tensor, residual: Tensor, clips: Sequence[int]) -> Outcome:
         """The outcome of a `Batch`'s clips."""
         logits, spikes = self.model.run(iframe, motion, residual)
         synops = logits.new_zeros(len(logits), 0, dtype=torch.float64)
         fired, neurons = logits.new_zeros(()), 0
-        for stream, stm in self.model.modulators.items():
-            if isinstance(stm, STM):
-                by_place = spikes_by_place(spikes[stream])
-                synops = torch.cat([synops, synaptic_operations(stm, by_place)[:, None]], dim=1)
-                fired = fired + sum(layer.detach().sum() for layer in by_place)
-                neurons += sum(map(Tensor.numel, spikes[stream]))
+        for stream, stm in self.stms.items():
+            by_place = spikes_by_place(spikes[stream])
+            synops = torch.cat([synops, synaptic_operations(stm, by_place)[:, None]], dim=1)
+            fired = fired + sum(layer.detach().sum() for layer in by_place)
+            neurons += sum(map(Tensor.numel, spikes[stream]))
         return Outcome(_means(logits, clips), synops, fired / max(neurons, 1))
 
     def predict(self, batch: Batch) -> Tensor:

@@ -16,7 +16,7 @@ COLUMNS = (
     "loss",  # cross-entropy, of the training batches as they went by
     "penalty",  # the regulariser's share of what was minimised
     "train_top1",  # shares of videos, 0..1
-    "spike_rate",  # spikes per neuron and step
+    "spike_rate",  # spikes per neuron and step, empty where nothing spikes
     "motion_synops",  # synaptic operations a clip, means
     "residual_synops",
     "test_loss",  # empty where the test split was not measured

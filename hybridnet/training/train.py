@@ -176,6 +176,8 @@ class _Training:
             snap_to_integers(self.learner)
         start = time.monotonic()
         row = _training_row(position.epoch + 1, rate, self._gathered(self.sums))
+        if not self.learner.stms:
+            del row["spike_rate"]
         if (position.epoch + 1) % config.run.test_every == 0 or position.epoch + 1 == config.run.epochs:
             row |= _test_row(self._evaluate())
         position.rows.append(row | {"seconds": row["seconds"] + time.monotonic() - start})

@@ -1,5 +1,6 @@
 """`hybridnet train`: what it says of an epoch."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,6 @@ def test_the_line_of_an_epoch(
     assert line.startswith("epoch 1 of 1: loss ")
     assert (" on test; spike rate " in line) == counts
     assert line.endswith(" s")
+    with open("out/log.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert bool(row["spike_rate"]) == counts
