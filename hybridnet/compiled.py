@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
-from numba import extending
+from numba import extending, types
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
@@ -81,3 +82,17 @@ def intrinsic(function: Callable[..., Any]) -> Any:
 def vector_pointer(builder: Any, data: Any, place: Any, lanes: int) -> Any:
     """LLVM pointer to `lanes` elements of an array from `place` on, for an intrinsic; `data` points to its first."""
     return builder.bitcast(builder.gep(data, [place]), ir.VectorType(data.type.pointee, lanes).as_pointer())
+
+
+@intrinsic
+def _pointer(typing, address):
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.CPointer(types.uint8)(address), generate
+
+
+@inner
+def bytes_at(address, size):
+    """The `size` bytes at an address as an array uint8 (size,); whoever calls the kernel keeps them alive meanwhile."""
+    return numba.carray(_pointer(address), size, np.uint8)

@@ -22,6 +22,7 @@ import numpy as np
 
 from hybridnet.video.blocks import NO_ROOM, follow_blocks
 from hybridnet.video.colour import NO_PLANES, Planes
+from hybridnet.video.decoder import Vectors
 from hybridnet.video.memory import LARGE, Memory
 
 NO_MOTION = np.empty((0, 0, 2), np.int16)
@@ -33,7 +34,7 @@ class Tracer:
     """D and W of one picture size, carried from frame to frame.
 
     Pictures are rows of RGB bytes, uint8 (H,3 * W); those of frames to follow may be padded, (H,N) with N >= 3 * W, or
-    planes of yuv420p, of which `colour` knows what to do with them.
+    the planes of a living frame, as `colour.planes_of` has them.
     """
 
     motion_dtype = np.dtype(np.int16)
@@ -59,14 +60,14 @@ class Tracer:
 
     def follow(
         self,
-        vectors: np.ndarray,
+        vectors: Vectors,
         picture: np.ndarray | Planes | None,
         motion: np.ndarray | None,
         residual: np.ndarray | None,
     ) -> float:
         """Trace the next frame back, and write its D and R where they are wanted.
 
-        vectors    n records of `decoder.MOTION_VECTOR` as bytes, uint8 (40 * n,)
+        vectors    those of a living frame, as `decoder.motion_vectors` has them
         motion     int16 (H,W,2), written
         residual   int16 (H,W,3), written; takes the frame's `picture`
 
@@ -77,11 +78,11 @@ class Tracer:
         if rows is None or residual is None:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
         warped, following = self._next, self._spares[self._motion is self._spares[0]]
-        rest = (kept, self._warped, warped, rows, planes, residual)
-        uncovered = follow_blocks(vectors, False, self._reach, self._motion, following, *rest)
+        rest = (kept, self._warped, warped, rows, *planes, residual)
+        uncovered = follow_blocks(*vectors, False, self._reach, self._motion, following, *rest)
         if uncovered == NO_ROOM:
             following = self._lengthen()
-            uncovered = follow_blocks(vectors, False, self._reach, self._motion, following, *rest)
+            uncovered = follow_blocks(*vectors, False, self._reach, self._motion, following, *rest)
         self._motion = following
         if len(warped):
             self._warped, self._next = warped, self._buffers[warped is self._buffers[0]]

@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
+from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
 from hybridnet.video.colour import convert_pair
 from hybridnet.video.decoder import MOTION_VECTOR
 from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence
@@ -23,7 +23,10 @@ NO_ROOM = -1.0
 
 
 @njit(nogil=True)
-def follow_blocks(vectors, fractions, reach, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
+def follow_blocks(
+    vectors, size, fractions, reach, motion, next_motion, kept, picture, next_picture,
+    rows, y, u, v, of_y, of_u, residual,
+):  # fmt: skip
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
 
     next_motion = motion and next_picture = picture, except in every moving block, where pixel (y,x) is
@@ -31,12 +34,13 @@ def follow_blocks(vectors, fractions, reach, motion, next_motion, kept, picture,
         next_motion[y,x] = motion[y - shift_y, x - shift_x] + vector
         next_picture[y,x] = picture[y - shift_y, x - shift_x]
 
-    and residual = the frame's colours - next_picture. `vectors` are n records of `decoder.MOTION_VECTOR` as bytes,
-    uint8 (40 * n,), and what a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is
-    (H,W,2), float32, int16 or int8; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without
-    pictures, or without residual, these are empty. `kept` is a copy of next_motion to hand out, float32 or int16, or
-    empty: next_motion itself is read again for the next frame, from the caches. The frame is either `rows`, uint8
-    (H,N), N >= 3 * W, or `planes` as `colour.planes_of` has them, and the others are empty.
+    and residual = the frame's colours - next_picture. The vectors are `vectors, size` as `decoder.motion_vectors`
+    has them, and what a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2),
+    float32, int16 or int8; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or
+    without residual, these are empty. `kept` is a copy of next_motion to hand out,
+    float32 or int16, or empty: next_motion itself is read again for the next frame, from the caches. The frame is
+    either `rows`, uint8 (H,N), N >= 3 * W, or `y, u, v, of_y, of_u` as `colour.planes_of` has them, and the others are
+    empty or 0: numbers, for Python makes and hands over seven arrays a frame more slowly.
 
     Motion of int8 takes half the room in the caches, and holds what is not longer than LONGEST. `reach`, int64 (1,), is
     what no motion of int8 is longer than; it grows by the longest vector.
@@ -45,7 +49,8 @@ def follow_blocks(vectors, fractions, reach, motion, next_motion, kept, picture,
     motion is int8 and might not hold the next frame's.
     """
     height, width = motion.shape[:2]
-    blocks = vectors.view(MOTION_VECTOR)
+    blocks = bytes_at(vectors, size).view(MOTION_VECTOR)
+    planes = bytes_at(y, of_y), bytes_at(u, of_u), bytes_at(v, of_u)
     moves = np.empty((len(blocks), 6), np.int64)
     adds = np.empty((len(blocks), 2), kept.dtype)
     count, covered = _list_moves(blocks, height, width, fractions, moves, adds)

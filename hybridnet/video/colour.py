@@ -22,15 +22,15 @@ from av.video.reformatter import VideoReformatter
 from llvmlite import ir
 from numba import types
 
-from hybridnet.compiled import inner, intrinsic, njit, vector_pointer
+from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
 
 PIXELS = 32  # at a time, and the least width
 HALF, QUARTER = PIXELS // 2, PIXELS // 4
 NOISE = 1 << 16  # pixels at least
 LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
 
-Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
-NO_PLANES: Planes = (np.empty(0, np.uint8),) * 3
+Planes = tuple[int, int, int, int, int]
+NO_PLANES: Planes = (0, 0, 0, 0, 0)
 
 
 class RgbRows:
@@ -48,9 +48,12 @@ class RgbRows:
 
 
 def planes_of(frame: VideoFrame) -> Planes:
-    """Views of a yuv420p frame's y, u and v, uint8, flat, the padding behind each row among them."""
-    y, u, v = cast(tuple[memoryview, ...], frame.planes)  # buffers, though no type checker knows
-    return np.frombuffer(y, np.uint8), np.frombuffer(u, np.uint8), np.frombuffer(v, np.uint8)
+    """Where a yuv420p frame's y, u and v lie while it lives, then the bytes of y and those of u, which v has too.
+
+    The padding behind each row is among the bytes.
+    """
+    y, u, v = frame.planes
+    return y.buffer_ptr, u.buffer_ptr, v.buffer_ptr, y.buffer_size, u.buffer_size
 
 
 @intrinsic
@@ -158,12 +161,13 @@ def convert_pair(y, u, v, height, top, picture, there, target, to, width):
 
 
 @njit(nogil=True)
-def convert(y, u, v, picture):
-    """picture = the colours of a frame by its planes, uint8 (H,3 * W)."""
+def convert(y, u, v, of_y, of_u, picture):
+    """picture = the colours of a frame by `planes_of` it, uint8 (H,3 * W)."""
+    planes = bytes_at(y, of_y), bytes_at(u, of_u), bytes_at(v, of_u)
     height, row = picture.shape
     colours = picture.reshape(-1)
     for top in range(0, height, 2):
-        convert_pair(y, u, v, height, top, colours, 0, colours, row * top, row // 3)
+        convert_pair(*planes, height, top, colours, 0, colours, row * top, row // 3)
 
 
 def exact_planes(frame: VideoFrame) -> Planes | None:
@@ -181,8 +185,9 @@ def _is_exact(pixel_format: str, width: int, height: int, colorspace: int, color
     for _ in range(max(NOISE // (width * height), 1)):
         frame = VideoFrame(width, height, pixel_format)
         frame.colorspace, frame.color_range = colorspace, color_range
-        for plane in planes_of(frame):
-            plane[:] = rng.integers(0, 256, plane.size, np.uint8)
+        for plane in cast(tuple[memoryview, ...], frame.planes):  # buffers, though no type checker knows
+            values = np.frombuffer(plane, np.uint8)
+            values[:] = rng.integers(0, 256, values.size, np.uint8)
         colours = np.empty((height, 3 * width), np.uint8)
         convert(*planes_of(frame), colours)
         if not np.array_equal(colours, rows(frame)[:, : 3 * width]):

@@ -27,7 +27,8 @@ MOTION_VECTOR = np.dtype(
     align=True,
 )
 SPARED = {"skip_idct": "nokey", "skip_loop_filter": "nointra"}  # of P-frames; nokey would take IDR frames alone as key
-NO_VECTORS = np.empty(0, np.uint8)
+Vectors = tuple[int, int]
+NO_VECTORS: Vectors = (0, 0)
 I_FRAME, P_FRAME = PictureType.I.value, PictureType.P.value
 PADDING = bytes(64)  # after a header, where PyAV leaves what the memory held before, and decoders read on into it
 
@@ -159,10 +160,10 @@ def prediction_decoder(source: VideoSource, stream: VideoStream) -> GopDecoder:
     return GopDecoder(source, stream, {"skip_idct": "nokey"})
 
 
-def motion_vectors(frame: VideoFrame) -> np.ndarray:
-    """The frame's n records of MOTION_VECTOR as bytes, uint8 (40 * n,), which keep the frame alive; of an I-frame 0."""
+def motion_vectors(frame: VideoFrame) -> Vectors:
+    """Where the frame's n records of MOTION_VECTOR lie while it lives, and their bytes, 40 * n; NO_VECTORS for 0."""
     # Not `frame.side_data`: that makes a cycle, and frames would pile up until the garbage collector comes by.
     for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if isinstance(data, MotionVectors):
-            return np.frombuffer(cast(memoryview, data), np.uint8)  # records would be slower to hand to a kernel
+            return data.buffer_ptr, data.buffer_size
     return NO_VECTORS

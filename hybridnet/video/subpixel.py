@@ -13,6 +13,7 @@ import numpy as np
 from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
 from hybridnet.video.blocks import follow_blocks, subtract_nearest
 from hybridnet.video.colour import NO_PLANES, Planes
+from hybridnet.video.decoder import Vectors
 
 NO_MOTION, NO_REACH = np.empty((0, 0, 2), np.float32), np.zeros(1, np.int64)
 
@@ -36,23 +37,22 @@ class SubpixelTracer:
 
     def follow(
         self,
-        vectors: np.ndarray,
+        vectors: Vectors,
         picture: np.ndarray | Planes | None,
         motion: np.ndarray | None,
         residual: np.ndarray | None,
     ) -> float:
         """Trace the next frame back, and write its D and R where they are wanted.
 
-        vectors    n records of `decoder.MOTION_VECTOR` as bytes, uint8 (40 * n,)
+        vectors    those of a living frame, as `decoder.motion_vectors` has them
         motion     float32 (H,W,2), written
         residual   int16 (H,W,3), written; takes the frame's `picture`, its rows
 
         Returns the share of the picture, 0..1, that no vector covers.
         """
         kept = NO_MOTION if motion is None else motion
-        uncovered = follow_blocks(
-            vectors, True, NO_REACH, self._motion, self._spare, kept, NO_ROWS, NO_ROWS, NO_ROWS, NO_PLANES, NO_RESIDUAL
-        )
+        nothing = (NO_ROWS, NO_ROWS, NO_ROWS, *NO_PLANES, NO_RESIDUAL)
+        uncovered = follow_blocks(*vectors, True, NO_REACH, self._motion, self._spare, kept, *nothing)
         self._motion, self._spare = self._spare, self._motion
         if isinstance(picture, np.ndarray) and residual is not None:
             subtract_nearest(picture, self._picture, self._motion, residual)

@@ -21,7 +21,7 @@ from statistics import median
 
 import av
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 from videos import make_videos
 
@@ -136,11 +136,15 @@ def measure(paths: list[Path]) -> dict[str, list[float]]:
     ratios: dict[str, list[float]] = {name: [] for name in WAYS}
     for path in paths:
         rounds: dict[str, list[float]] = {name: [] for name in WAYS}
-        for turn in track(range(ROUNDS + 1), description=path.name, transient=True):
-            for name, (function, _) in WAYS.items():
-                ratio = 1 / seconds(plain, path) * seconds(function, path)
-                if turn:  # the first compiles, and fills the caches
-                    rounds[name].append(ratio)
+        with Progress(transient=True, auto_refresh=False) as progress:  # no thread whose time would be counted too
+            task = progress.add_task(path.name, total=(ROUNDS + 1) * len(WAYS))
+            for turn in range(ROUNDS + 1):
+                for name, (function, _) in WAYS.items():
+                    progress.advance(task)
+                    progress.refresh()
+                    ratio = 1 / seconds(plain, path) * seconds(function, path)
+                    if turn:  # the first compiles, and fills the caches
+                        rounds[name].append(ratio)
         for name, found in rounds.items():
             ratios[name].append(median(found))
     return ratios

@@ -12,6 +12,7 @@ import pytest
 from command import Command
 from deploy.pictures.energy import Point, read_evaluation
 from deploy.pictures.features import draw_features
+from deploy.pictures.sheet import Sheet
 from deploy.pictures.trajectories import SIDE, Space, cells, read_spaces
 from deploy.runtime import open_bundle
 from hybridnet.errors import HybridnetError, VideoError
@@ -137,3 +138,18 @@ def test_features_of_a_video_that_is_transcoded(clip: Path, tiny_bundle: Path, t
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     assert draw_features(open_bundle(tiny_bundle), video, 2, tmp_path / "a.png") == [1, 3, 5, 7, 9, 11]
+
+
+def test_features_where_nothing_moves(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No vector and no residual in black pictures, so every potential is 0, and the maps say why they are blank."""
+    video, texts = tmp_path / "black.avi", list[str]()
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.height, stream.width, stream.pix_fmt, stream.codec_context.gop_size = 128, 128, "yuv420p", 12
+        for _ in range(24):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((128, 128, 3), np.uint8), "rgb24")))
+        container.mux(stream.encode(None))
+    monkeypatch.setattr(Sheet, "text", lambda self, x, y, text, **_: texts.append(text))
+    draw_features(open_bundle(tiny_bundle), video, 1, tmp_path / "a.png")
+    blank = [text for text in texts if text.endswith(": every potential is 0 in this clip, --clip draws another")]
+    assert [text.split(":")[0] for text in blank] == ["motion", "residual"]

@@ -53,14 +53,19 @@ def toward_zero(value: Fraction) -> int:
 
 
 def records(blocks: list[Block]) -> np.ndarray:
-    """FFmpeg's records of the blocks as bytes, src = dst + motion / motion_scale truncated toward zero."""
+    """FFmpeg's records of the blocks, src = dst + motion / motion_scale truncated toward zero."""
     vectors = np.zeros(len(blocks), MOTION_VECTOR)
     for vector, (x, y, w, h, motion_x, motion_y, scale) in zip(vectors, blocks, strict=True):
         vector["source"], vector["w"], vector["h"], vector["dst_x"], vector["dst_y"] = -1, w, h, x, y
         vector["src_x"] = x + toward_zero(Fraction(motion_x, scale))
         vector["src_y"] = y + toward_zero(Fraction(motion_y, scale))
         vector["motion_x"], vector["motion_y"], vector["motion_scale"] = motion_x, motion_y, scale
-    return vectors.view(np.uint8)
+    return vectors
+
+
+def place(vectors: np.ndarray) -> tuple[int, int]:
+    """As `decoder.motion_vectors` has those of a frame, while the array lives."""
+    return vectors.ctypes.data, vectors.nbytes
 
 
 def padded(picture: np.ndarray) -> np.ndarray:
@@ -119,7 +124,8 @@ def check(pictures: list[np.ndarray], layouts: list[list[Block]], whole: bool, g
         for picture, blocks in zip(pictures[1:], layouts, strict=True):
             motion = np.full((height, width, 2), 77, tracer.motion_dtype)
             residual = np.full((height, width, 3), 77, np.int16)
-            uncovered = tracer.follow(records(blocks), padded(picture), motion, residual)
+            vectors = records(blocks)
+            uncovered = tracer.follow(place(vectors), padded(picture), motion, residual)
             assert uncovered == pytest.approx(reference.follow(blocks))
             np.testing.assert_array_equal(motion, reference.motion())
             np.testing.assert_array_equal(residual, reference.residual(picture))
@@ -153,7 +159,8 @@ def test_frames_whose_results_are_not_wanted(
         for picture, blocks in zip(pictures[1:], layouts, strict=True):
             motion = np.zeros((height, width, 2), np.int16) if data.draw(st.booleans()) else None
             residual = np.zeros((height, width, 3), np.int16) if data.draw(st.booleans()) else None
-            tracer.follow(records(blocks), None if residual is None else padded(picture), motion, residual)
+            vectors = records(blocks)
+            tracer.follow(place(vectors), None if residual is None else padded(picture), motion, residual)
             reference.follow(blocks)
             if motion is not None:
                 np.testing.assert_array_equal(motion, reference.motion())
@@ -171,11 +178,12 @@ def test_motion_of_more_pixels_than_a_byte_holds(steps: tuple[int, ...], sign: i
 
 def test_motion_without_pictures() -> None:
     blocks = [(8, 8, 16, 16, -6, 4, 2)]
+    vectors = records(blocks)
     tracer, reference = Tracer(20, 30), Reference(np.zeros((20, 30, 3), np.uint8), whole=True)
     tracer.start(None)
     motion = np.empty((20, 30, 2), np.int16)
     for _ in range(3):
-        tracer.follow(records(blocks), None, motion, None)
+        tracer.follow(place(vectors), None, motion, None)
         reference.follow(blocks)
         np.testing.assert_array_equal(motion, reference.motion())
 
@@ -187,5 +195,5 @@ def test_vectors_at_the_ends_of_their_range() -> None:
     tracer = Tracer(16, 16)
     tracer.start(None)
     motion = np.ones((16, 16, 2), np.int16)
-    assert tracer.follow(vectors.view(np.uint8), None, motion, None) == 0
+    assert tracer.follow(place(vectors), None, motion, None) == 0
     assert not motion.any()

@@ -72,8 +72,9 @@ def test_small_pictures_that_begin_within_a_line(height: int, width: int) -> Non
     rng = np.random.default_rng(width)
     planes = tuple(rng.integers(0, 256, size, np.uint8) for size in (height * width, *[height * width // 4] * 2))
     rows, iframe = (rng.integers(0, 256, (height, 3 * width), np.uint8) for _ in range(2))
-    convert(*planes, rows)
-    for picture in (planes, rows):
+    places = (*(plane.ctypes.data for plane in planes), planes[0].size, planes[1].size)
+    convert(*places, rows)
+    for picture in (places, rows):
         for behind in (0, 1, 8, 31):
             tracer = Tracer(height, width)
             tracer.start(iframe)
