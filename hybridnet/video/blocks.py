@@ -37,10 +37,10 @@ def follow_blocks(
     and residual = the frame's colours - next_picture. The vectors are `vectors, size` as `decoder.motion_vectors`
     has them, and what a block adds is its exact vector with `fractions`, else FFmpeg's whole pixels. Motion is (H,W,2),
     float32, int16 or int8; the warped pictures are uint8 (H,3 * W), `residual` is int16 (H,W,3). Without pictures, or
-    without residual, these are empty. `kept` is a copy of next_motion to hand out,
-    float32 or int16, or empty: next_motion itself is read again for the next frame, from the caches. The frame is
-    either `rows`, uint8 (H,N), N >= 3 * W, or `y, u, v, of_y, of_u` as `colour.planes_of` has them, and the others are
-    empty or 0: numbers, for Python makes and hands over seven arrays a frame more slowly.
+    without residual, these are empty. `kept` is a copy of next_motion to hand out, float32 or int16, or empty:
+    next_motion itself is read again for the next frame, from the caches. The frame is either `rows`, uint8 (H,N),
+    N >= 3 * W, or `y, u, v, of_y, of_u` as `colour.planes_of` has them, and the others are empty or 0. They are numbers
+    because four more arrays a frame take Python longer to make and hand over.
 
     Motion of int8 takes half the room in the caches, and holds what is not longer than LONGEST. `reach`, int64 (1,), is
     what no motion of int8 is longer than; it grows by the longest vector.
