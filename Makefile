@@ -45,11 +45,9 @@ shipped-model: $(READY)
 	@$(BIN)/hybridnet prepare rendered-mocap -o mocap --train 600
 	@$(BIN)/hybridnet train examples/train_tiny_first.toml
 	@$(BIN)/hybridnet train examples/train_tiny_second.toml --init runs/tiny-first/model.safetensors
-	@$(BIN)/hybridnet train examples/train_tiny_third.toml --init runs/tiny-second/model.safetensors
-	@$(BIN)/hybridnet train examples/train_tiny_fourth.toml --init runs/tiny-third/model.safetensors
-	@$(BIN)/hybridnet train examples/train_tiny.toml --init runs/tiny-fourth/model.safetensors
+	@$(BIN)/hybridnet train examples/train_tiny.toml --init runs/tiny-second/model.safetensors
 	@cp runs/tiny/model.safetensors runs/tiny/model.json runs/tiny/log.csv runs/tiny/curves.png examples/tiny
-	@for each in first second third fourth; do cp runs/tiny-$$each/log.csv examples/tiny/log_$$each.csv; done
+	@for each in first second; do cp runs/tiny-$$each/log.csv examples/tiny/log_$$each.csv; done
 	@$(BIN)/hybridnet evaluate examples/tiny/model.safetensors examples/train_tiny.toml -o runs/tiny/test --json > runs/tiny/test.json
 	@$(BIN)/python tests/slow/shipped_model.py runs/tiny/test.json --write docs/benchmark.md
 

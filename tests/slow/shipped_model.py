@@ -14,7 +14,7 @@ from hybridnet.training.config import read_config
 from hybridnet.training.log import read_log
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-TRAININGS = ("_first", "_second", "_third", "_fourth", "")  # what follows train_tiny and tiny/log in the files' names
+TRAININGS = ("_first", "_second", "")  # what follows train_tiny and tiny/log in the files' names
 FORMS = ("float", "quantised", "bundle")
 ROWS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "top-1": lambda form: f"{form['top1']:.1%}",
