@@ -13,7 +13,7 @@ from numba import types
 from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
 from hybridnet.video.colour import convert_pair
 from hybridnet.video.decoder import MOTION_VECTOR
-from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence
+from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence, subtract_lines, subtract_rest
 
 ONE, NOTHING = np.uintp(1), np.uint8(0)
 LANES = 32  # elements at a time
@@ -116,8 +116,8 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
     starts[-1] = height
     for k in range(len(moves) - 1, -1, -1):
         starts[k] = min(starts[k + 1], moves[k, 1])
-    step = 1 if rows.size else 2  # rows of the residual at a time: two share u and v
-    lines = np.empty(3 * width * BAND + LINE, np.int16)  # those of them that are not written yet
+    step = 1 if rows.size else 2  # rows of the frame's colours at a time: two share u and v
+    lines = np.empty(3 * width * BAND + LINE, np.uint8)  # those of them that are not subtracted from yet
     top, first, subtracted = 0, 0, 0
     copied, written, held = np.uintp(0), np.uintp(0), np.uintp(0)
     while top < height:
@@ -148,21 +148,20 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
         if copies:
             copied += copy_lines(target, copied, copy, copied, np.uintp(2 * width * bottom) - copied)
         while subtracts and subtracted + step <= bottom:
-            start = 3 * width * subtracted
             if step == 2:
-                convert_pair(*planes, height, subtracted, next_pixels, start, lines, held, width)
+                convert_pair(*planes, height, subtracted, lines, held, width)
             else:
-                _subtract(frame, subtracted * pitch, next_pixels, start, lines, held, 3 * width)
+                _copy_from(frame, subtracted * pitch, lines, held, 3 * width)
             subtracted += step
             held += np.uintp(3 * width * step)
             if subtracted % BAND == 0 or subtracted == height:
-                sent = copy_lines(lines, 0, difference, written, held)
+                sent = subtract_lines(lines, 0, next_pixels, difference, written, held)
                 for i in range(sent, held):
                     lines[i - sent] = lines[i]
                 written, held = written + sent, held - sent
         top, first = bottom, last
     copy_rest(target, copied, copy, copied)
-    copy_rest(lines, 0, difference, written)
+    subtract_rest(lines, 0, next_pixels, difference, written)
     fence()
 
 
@@ -192,10 +191,10 @@ def _copy(source, target, start, stop):
 
 
 @njit(nogil=True)
-def _subtract(frame, start, picture, there, target, to, size):
-    start, there, to = np.uintp(start), np.uintp(there), np.uintp(to)
+def _copy_from(source, start, target, to, size):
+    start, to = np.uintp(start), np.uintp(to)
     for i in range(np.uintp(size)):
-        target[to + i] = np.int16(frame[start + i]) - np.int16(picture[there + i])
+        target[to + i] = source[start + i]
 
 
 @intrinsic

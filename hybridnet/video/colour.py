@@ -57,17 +57,17 @@ def planes_of(frame: VideoFrame) -> Planes:
 
 
 @intrinsic
-def _pixels(typing, y, at, pitch, u, v, half, picture, there, target, to, row):
-    """The colours of PIXELS of two rows that share u and v, or colours - picture if `target` is int16; arrays are flat.
+def _pixels(typing, y, at, pitch, u, v, half, target, to, row):
+    """The colours of PIXELS of two rows that share u and v; arrays are flat.
 
-    `at`, `there` and `to` are places in y, picture and target, `half` is one in u and v, and the second row is `pitch`
-    further in y and `row` further in picture and target.
+    `at` and `to` are places in y and target, `half` is one in u and v, and the second row is `pitch` further in y and
+    `row` further in target.
     """
 
     def generate(context, builder, signature, arguments):
-        _, at, pitch, _, _, half, _, there, _, to, row = arguments
+        _, at, pitch, _, _, half, _, to, row = arguments
         arrays = [pair for pair in zip(signature.args, arguments, strict=True) if isinstance(pair[0], types.Array)]
-        y, u, v, picture, target = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
+        y, u, v, target = (context.make_array(kind)(context, builder, array).data for kind, array in arrays)
         byte, word = ir.IntType(8), ir.IntType(16)
 
         def constant(lanes: int, value: int) -> Any:
@@ -129,32 +129,28 @@ def _pixels(typing, y, at, pitch, u, v, half, picture, there, target, to, row):
             thirds = [interleaved(planes, third) for third in range(3)]
             for k in range(6):
                 colours = shuffle(thirds[k % 3], thirds[k % 3], [k // 3 * HALF + place for place in range(HALF)])
-                further = ir.Constant(to.type, k * HALF)
-                if signature.args[8].dtype == types.int16:
-                    wide = builder.zext(colours, ir.VectorType(word, HALF))
-                    colours = builder.sub(wide, load(picture, builder.add(there, further), HALF))
-                pointer = vector_pointer(builder, target, builder.add(to, further), HALF)
-                builder.store(colours, pointer, align=colours.type.element.width // 8)
-            at, there, to = builder.add(at, pitch), builder.add(there, row), builder.add(to, row)
+                place = builder.add(to, ir.Constant(to.type, k * HALF))
+                builder.store(colours, vector_pointer(builder, target, place, HALF), align=1)
+            at, to = builder.add(at, pitch), builder.add(to, row)
         return context.get_dummy_value()
 
-    return types.void(y, at, pitch, u, v, half, picture, there, target, to, row), generate
+    return types.void(y, at, pitch, u, v, half, target, to, row), generate
 
 
 @inner
-def convert_pair(y, u, v, height, top, picture, there, target, to, width):
-    """The colours of the rows `top` and `top + 1` of `height`, all even, or colours - picture if `target` is int16.
+def convert_pair(y, u, v, height, top, target, to, width):
+    """The colours of the rows `top` and `top + 1` of `height`, all even.
 
-    there, to   places of row `top` in `picture` and `target`, which are flat, and in which a row has 3 * width elements
-    width       even, at least PIXELS; the last pixels may be done twice
+    to      place of row `top` in `target`, which is flat, and in which a row has 3 * width elements
+    width   even, at least PIXELS; the last pixels may be done twice
     """
     pitch, half_pitch = y.size // height, u.size // (height // 2)
     at, half = np.uintp(top * pitch), np.uintp(top // 2 * half_pitch)
-    there, to, pitch, row = np.uintp(there), np.uintp(to), np.uintp(pitch), np.uintp(3 * width)
+    to, pitch, row = np.uintp(to), np.uintp(pitch), np.uintp(3 * width)
     x, last = np.uintp(0), np.uintp(width - PIXELS)
     while True:
         x2, x3 = x // np.uintp(2), np.uintp(3) * x
-        _pixels(y, at + x, pitch, u, v, half + x2, picture, there + x3, target, to + x3, row)
+        _pixels(y, at + x, pitch, u, v, half + x2, target, to + x3, row)
         if x == last:
             break
         x = min(x + np.uintp(PIXELS), last)
@@ -167,7 +163,7 @@ def convert(y, u, v, of_y, of_u, picture):
     height, row = picture.shape
     colours = picture.reshape(-1)
     for top in range(0, height, 2):
-        convert_pair(*planes, height, top, colours, 0, colours, row * top, row // 3)
+        convert_pair(*planes, height, top, colours, row * top, row // 3)
 
 
 def exact_planes(frame: VideoFrame) -> Planes | None:

@@ -22,6 +22,12 @@ def _address(typing, array):
     return types.uint64(array), generate
 
 
+def _send(builder, line, data, place):
+    """Store a line past the caches, at `place` of an array."""
+    store = builder.store(line, vector_pointer(builder, data, place, line.type.count), align=LINE)
+    store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+
+
 @intrinsic
 def _copy_line(typing, source, start, target, to):
     """Elements from place `start` of an array to one line of another, wider or not, which begins at place `to`."""
@@ -36,11 +42,31 @@ def _copy_line(typing, source, start, target, to):
         line = builder.load(vector_pointer(builder, source, arguments[1], lanes), align=narrow)
         if narrow < wide:
             line = builder.sext(line, ir.VectorType(ir.IntType(8 * wide), lanes))
-        store = builder.store(line, vector_pointer(builder, target, arguments[3], lanes), align=LINE)
-        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        _send(builder, line, target, arguments[3])
         return context.get_dummy_value()
 
     return types.void(source, start, target, to), generate
+
+
+@intrinsic
+def _subtract_line(typing, frame, start, picture, target, to):
+    """One line of target, which begins at place `to`: bytes of frame from place `start` on, less those of picture."""
+
+    def generate(context, builder, signature, arguments):
+        _, start, _, _, to = arguments
+        frame, picture, target = (
+            context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2, 3)
+        )
+        lanes = LINE // 2
+        wide = ir.VectorType(ir.IntType(16), lanes)
+        minuend, subtrahend = (
+            builder.zext(builder.load(vector_pointer(builder, data, place, lanes), align=1), wide)
+            for data, place in ((frame, start), (picture, to))
+        )
+        _send(builder, builder.sub(minuend, subtrahend), target, to)
+        return context.get_dummy_value()
+
+    return types.void(frame, start, picture, target, to), generate
 
 
 @intrinsic
@@ -79,3 +105,29 @@ def copy_rest(source, start, target, to):
     start, to = np.uintp(start), np.uintp(to)
     for i in range(np.uintp(target.size) - to):
         target[to + i] = source[start + i]
+
+
+@inner
+def subtract_lines(frame, start, picture, target, to, size):
+    """target[to : to + n] = frame[start : start + n] - picture[to : to + n]; as `copy_lines`, bytes to int16."""
+    line = np.uintp(LINE // 2)
+    start, to, size = np.uintp(start), np.uintp(to), np.uintp(size)
+    behind = (np.uintp(_address(target)) // np.uintp(2) + to) % line
+    done = min((line - behind) % line, size)
+    _subtract(frame, start, picture, target, to, done)
+    while done + line <= size:
+        _subtract_line(frame, start + done, picture, target, to + done)
+        done += line
+    return done
+
+
+@inner
+def subtract_rest(frame, start, picture, target, to):
+    """target[to:] = frame[start:] - picture[to:] as far as target goes: what `subtract_lines` left of the last line."""
+    _subtract(frame, np.uintp(start), picture, target, np.uintp(to), np.uintp(target.size) - np.uintp(to))
+
+
+@inner
+def _subtract(frame, start, picture, target, to, size):
+    for i in range(size):
+        target[to + i] = np.int16(frame[start + i]) - np.int16(picture[to + i])

@@ -7,7 +7,7 @@ from hybridnet.compiled import njit
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import convert
 from hybridnet.video.decoder import NO_VECTORS
-from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence
+from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence, subtract_lines, subtract_rest
 
 
 @njit(nogil=True)
@@ -65,6 +65,26 @@ def test_bytes_become_words() -> None:
         n = copied(source, 3, target, 5, 253)
         assert n > 253 - LINE // 2
         np.testing.assert_array_equal(target[5 : 5 + n], np.arange(-125, 128)[:n])
+
+
+@njit(nogil=True)
+def subtracted_in_parts(frame, picture, target, part):
+    """As the reader does, what is left of a line with the part that follows."""
+    done = np.uintp(0)
+    for end in range(part, target.size + 1, part):
+        done += subtract_lines(frame, done, picture, target, done, np.uintp(end) - done)
+    subtract_rest(frame[done:], 0, picture, target, done)
+    fence()
+
+
+@pytest.mark.parametrize("part", [1, 31, 32, 33, 100, 300])
+def test_a_picture_is_subtracted_as_whole_numbers(part: int) -> None:
+    rng = np.random.default_rng(part)
+    frame, picture = (rng.choice([0, 1, 127, 128, 255], 300).astype(np.uint8) for _ in range(2))
+    for behind in range(LINE // 2):
+        target = from_line(300, np.int16, behind)
+        subtracted_in_parts(frame, picture, target, part)
+        np.testing.assert_array_equal(target, frame.astype(int) - picture.astype(int))
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 32), (18, 34), (34, 70), (16, 96)])
