@@ -102,7 +102,7 @@ def iframes(path: str) -> None:
 @way("8 GOPs of the file, by index")
 def chosen(path: str) -> None:
     count = len(probe(path).keyframes)
-    exhaust(path, gops=[k * count // 8 for k in range(8)])
+    exhaust(path, gops=sorted({k * count // 8 for k in range(8)}))
 
 
 def add_others() -> None:
