@@ -151,7 +151,7 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
             if step == 2:
                 convert_pair(*planes, height, subtracted, lines, held, width)
             else:
-                _copy_from(frame, subtracted * pitch, lines, held, 3 * width)
+                _copy_plus(frame, lines, subtracted * pitch, held, 3 * width, NOTHING, NOTHING)
             subtracted += step
             held += np.uintp(3 * width * step)
             if subtracted % BAND == 0 or subtracted == height:
@@ -188,13 +188,6 @@ def _next_band(moves, starts, top, first):
 def _copy(source, target, start, stop):
     for i in range(np.uintp(start), np.uintp(stop)):
         target[i] = source[i]
-
-
-@njit(nogil=True)
-def _copy_from(source, start, target, to, size):
-    start, to = np.uintp(start), np.uintp(to)
-    for i in range(np.uintp(size)):
-        target[to + i] = source[start + i]
 
 
 @intrinsic

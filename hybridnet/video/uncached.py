@@ -81,6 +81,14 @@ def fence(typing):
 
 
 @inner
+def _before_line(target, to):
+    """How many elements of an array are between place `to` and where a line begins, that place included."""
+    line = np.uintp(LINE // target.itemsize)
+    behind = (np.uintp(_address(target)) // np.uintp(target.itemsize) + to) % line
+    return (line - behind) % line
+
+
+@inner
 def copy_lines(source, start, target, to, size):
     """Copy `size` elements, but for those of the last line if it is not full; returns how many have been copied.
 
@@ -89,8 +97,7 @@ def copy_lines(source, start, target, to, size):
     """
     line = np.uintp(LINE // target.itemsize)
     start, to, size = np.uintp(start), np.uintp(to), np.uintp(size)
-    behind = (np.uintp(_address(target)) // np.uintp(target.itemsize) + to) % line
-    done = min((line - behind) % line, size)
+    done = min(_before_line(target, to), size)
     for i in range(done):
         target[to + i] = source[start + i]
     while done + line <= size:
@@ -112,8 +119,7 @@ def subtract_lines(frame, start, picture, target, to, size):
     """target[to : to + n] = frame[start : start + n] - picture[to : to + n]; as `copy_lines`, bytes to int16."""
     line = np.uintp(LINE // 2)
     start, to, size = np.uintp(start), np.uintp(to), np.uintp(size)
-    behind = (np.uintp(_address(target)) // np.uintp(2) + to) % line
-    done = min((line - behind) % line, size)
+    done = min(_before_line(target, to), size)
     _subtract(frame, start, picture, target, to, done)
     while done + line <= size:
         _subtract_line(frame, start + done, picture, target, to + done)
