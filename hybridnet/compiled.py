@@ -69,8 +69,8 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Decorator: what kernels alone call. It is compiled with them, without what Python would call it by."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **_NO_WRAPPERS}
+    """Decorator: what kernels alone call. It is compiled into each of them, without what Python would call it by."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True, **_NO_WRAPPERS}
     return numba.njit(**options)(function)
 
 

@@ -111,6 +111,7 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
     source, target = motion.reshape(-1), next_motion.reshape(-1)
     copy, copies = kept.reshape(-1), kept.size > 0
     pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
+    fields = source, target, pixels, next_pixels
     frame, difference = rows.reshape(-1), residual.reshape(-1)
     starts = np.empty(len(moves) + 1, np.int64)  # the highest row that a move or any after it covers
     starts[-1] = height
@@ -126,25 +127,16 @@ def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, p
             _copy(source, target, 2 * width * top, 2 * width * bottom)
             if warps:
                 _copy(pixels, next_pixels, 3 * width * top, 3 * width * bottom)
-        for y in range(top, bottom):
-            row, done = y * width, 0
-            for k in range(first, last):
-                left, right, shift_x, shift_y = moves[k, 0], moves[k, 2], moves[k, 4], moves[k, 5]
-                if y < moves[k, 1] or y >= moves[k, 3]:
-                    continue
-                if tidy and done < left:
-                    _copy(source, target, 2 * (row + done), 2 * (row + left))
-                    if warps:
-                        _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + left))
-                done = right
-                to, start, size = row + left, (y - shift_y) * width + left - shift_x, right - left
-                _copy_plus(source, target, 2 * start, 2 * to, 2 * size, adds[k, 0], adds[k, 1])
-                if warps:
-                    _copy_plus(pixels, next_pixels, 3 * start, 3 * to, 3 * size, NOTHING, NOTHING)
-            if tidy and done < width:
-                _copy(source, target, 2 * (row + done), 2 * (row + width))
-                if warps:
-                    _copy(pixels, next_pixels, 3 * (row + done), 3 * (row + width))
+        done = 0
+        for k in range(first, last):
+            left, right, tall, at = moves[k, 0], moves[k, 2], moves[k, 3] - moves[k, 1], moves[k, 1] * width
+            if tidy and done < left:
+                _move_block(*fields, 0, at + done, left - done, tall, width, NOTHING, NOTHING)
+            back = moves[k, 5] * width + moves[k, 4]
+            _move_block(*fields, back, at + left, right - left, tall, width, adds[k, 0], adds[k, 1])
+            done = right
+        if tidy and done < width:
+            _move_block(*fields, 0, top * width + done, width - done, bottom - top, width, NOTHING, NOTHING)
         if copies:
             copied += copy_lines(target, copied, copy, copied, np.uintp(2 * width * bottom) - copied)
         while subtracts and subtracted + step <= bottom:
@@ -226,6 +218,25 @@ def _copy_plus(source, target, start, to, size, even, odd):
         if done == last:
             break
         done = min(done + lanes, last)  # the last vector begins within what is done
+
+
+@inner
+def _move_block(source, target, pixels, next_pixels, back, to, size, rows, width, even, odd):
+    """Motion and picture, if there is one, of `size` pixels from `to` on, and of those below them in `rows` rows.
+
+    They come from `back` pixels before, and `even` and `odd` are added to their motion.
+    """
+    _copy_rows(source, target, 2 * back, 2 * to, 2 * size, rows, 2 * width, even, odd)
+    if pixels.size:
+        _copy_rows(pixels, next_pixels, 3 * back, 3 * to, 3 * size, rows, 3 * width, NOTHING, NOTHING)
+
+
+@inner
+def _copy_rows(source, target, back, to, size, rows, pitch, even, odd):
+    """As `_copy_plus`, from `back` places before, in `rows` rows whose first elements are `pitch` apart."""
+    for _ in range(rows):
+        _copy_plus(source, target, to - back, to, size, even, odd)
+        to += pitch
 
 
 @njit(nogil=True)

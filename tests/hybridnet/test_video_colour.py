@@ -1,5 +1,8 @@
 """Residuals straight from a frame's planes, against swscale's pictures: wherever they are taken, not a bit differs."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
+from llvmlite.binding import get_host_cpu_features
 
 from hybridnet.video import read_gops
 from hybridnet.video.colour import convert, exact_planes, planes_of
@@ -53,6 +57,21 @@ def test_sizes(height: int, width: int) -> None:
     frame = frame_of(*(rng.integers(0, 256, shape, np.uint8) for shape in shapes))
     assert exact_planes(frame) is not None
     np.testing.assert_array_equal(converted(frame), picture_of(frame))
+
+
+@pytest.mark.parametrize("features", ["", "+avx2", "+avx512bw,+avx512vl", "+avx2,+avx512bw,+avx512vl,+avx512vbmi"])
+def test_on_processors_that_can_do_less(features: str, tmp_path: Path) -> None:
+    host = get_host_cpu_features()
+    if not all(host.get(feature[1:]) for feature in features.split(",") if feature):
+        pytest.skip("this processor cannot do that")
+    script = """
+import av
+from hybridnet.video.colour import exact_planes
+assert exact_planes(av.VideoFrame(98, 70, "yuv420p")) is not None, "swscale makes other colours of noise"
+"""
+    chosen = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", script], env=os.environ | chosen, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 def test_frames_of_another_kind_are_left_to_swscale() -> None:
