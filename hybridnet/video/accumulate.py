@@ -44,7 +44,9 @@ class Tracer:
         self.shape = (height, width)
         # All in one block, hence in one large page: what is looked up for every row had better be found soon.
         motions, pictures = 3 * 2 * height * width, 2 * 3 * height * width
-        block = Memory().take((max(motions + pictures, LARGE),), np.dtype(np.uint8))
+        memory = Memory()
+        block = memory.take((max(motions + pictures, LARGE),), np.dtype(np.uint8))
+        memory.leave()
         self._still, *self._short = block[:motions].view(np.int8).reshape(3, height, width, 2)
         self._still.fill(0)
         self._long: list[np.ndarray] = []  # made once motion has come that int8 cannot hold

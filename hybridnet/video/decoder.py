@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 import av
 import numpy as np
-from av.codec.context import Flags, Flags2
+from av.codec.context import Flags2
 from av.sidedata.motionvectors import MotionVectors
 from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
@@ -48,30 +48,33 @@ class GopDecoder:
         self.corrupt = False
         self.shape: tuple[int, int] | None = None
         self._name = source_name(source)
-        self._stream = stream.codec_context
-        self._options = options
+        context = stream.codec_context
+        self._codec = context.codec
+        self._extradata = context.extradata + PADDING if context.extradata else None
+        self._size = context.width, context.height
+        self._tag: str | None = None
+        with suppress(UnicodeDecodeError):  # a damaged tag is no text
+            self._tag = context.codec_tag
+        self._options = {"max_pixels": str(MAX_PIXELS), "threads": "1", **options}
+        if self._codec.canonical_name != "h264":
+            self._options["flags"] = "+low_delay"  # what is drained from an MPEG decoder with delay has no vectors
         self._references = References(source, stream)
 
     def open(self) -> VideoCodecContext:
         """A new decoder of the stream; VideoError if FFmpeg opens none on its header."""
-        ours = self._stream
-        context = cast(VideoCodecContext, av.CodecContext.create(ours.codec))
-        if ours.extradata:
-            context.extradata = ours.extradata + PADDING
-        with suppress(UnicodeDecodeError):  # a damaged tag is no text
-            context.codec_tag = ours.codec_tag  # FFmpeg mends the bugs of old encoders by it
-        context.width, context.height = ours.width, ours.height
+        context = cast(VideoCodecContext, av.CodecContext.create(self._codec))
+        if self._extradata:
+            context.extradata = self._extradata
+        if self._tag is not None:
+            context.codec_tag = self._tag  # FFmpeg mends the bugs of old encoders by it
+        context.width, context.height = self._size
         # Set before the decoder opens: afterwards they are ignored, and every vector reads as zero.
-        context.options = {"max_pixels": str(MAX_PIXELS), **self._options}
-        if ours.codec.canonical_name != "h264":
-            context.flags |= Flags.low_delay  # what is drained from an MPEG decoder with delay comes without vectors
-        context.thread_type = "NONE"
-        context.thread_count = 1
+        context.options = self._options
         try:
             context.open()
         except av.error.FFmpegError as error:
             raise VideoError(
-                f"{self._name}: no decoder opens on its {ours.codec.canonical_name} header ({error.strerror}), it is "
+                f"{self._name}: no decoder opens on its {self._codec.canonical_name} header ({error.strerror}), it is "
                 f"damaged; {REMEDY}"
             ) from error
         return context

@@ -63,7 +63,7 @@ def read_gops(
     there, one frame a packet. Pictures are as stored: rotation metadata is not applied. Frames of damaged GOPs that
     still decode are kept, and `Gop.positions` counts those. Where an AVI or Matroska file is shorter than its header
     says, its last GOP is damaged, however well it decodes. One thread. The memory of two GOPs is kept, and used
-    again once nobody holds on to what is in it.
+    again once nobody holds on to what is in it; when the iterator ends, 64 MiB at most are kept for the next reader.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for an index past the last GOP, or damage with `strict`. Raises TranscodeNeeded: at once for a codec
@@ -97,7 +97,7 @@ def _iterate(
     wanted: list[int] | None,
     reader: "_GopReader",
 ) -> Iterator[Gop]:
-    with container:
+    with container, closing(reader):
         if wanted == []:
             return
         for packets in gop_packets(source, container, stream, wanted):
@@ -123,6 +123,11 @@ class _GopReader:
         )
         self._pictures, self._motions, self._residuals = Memory(), Memory(), Memory()
         self._tracer: AnyTracer | None = None
+
+    def close(self) -> None:
+        """Leave the memory to other readers."""
+        for memory in (self._pictures, self._motions, self._residuals):
+            memory.leave()
 
     def read(self, packets: GopPackets) -> Gop:
         """One GOP, of whose packets the first few may be all that is taken."""
