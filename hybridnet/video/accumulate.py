@@ -51,13 +51,14 @@ class Tracer:
         self._still.fill(0)
         self._long: list[np.ndarray] = []  # made once motion has come that int8 cannot hold
         self._motion, self._spares = self._still, self._short
-        self._reach = np.zeros(1, np.int64)
+        self._state = np.zeros(2, np.int64)
+        self._is_own = False  # whether what is carried may be written over: not before the first frame has been traced
         self._buffers = list(block[motions : motions + pictures].reshape(2, height, 3 * width))
         self._warped, self._next = NO_ROWS, NO_ROWS
 
     def start(self, picture: np.ndarray | None) -> None:
         """Take a frame as the one to trace back to, and hold on to its picture; without one there is no residual."""
-        self._motion, self._spares, self._reach[0] = self._still, self._short, 0
+        self._motion, self._spares, self._state[0], self._is_own = self._still, self._short, 0, False
         self._warped, self._next = (NO_ROWS, NO_ROWS) if picture is None else (picture, self._buffers[0])
 
     def follow(
@@ -81,10 +82,14 @@ class Tracer:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
         warped, following = self._next, self._spares[self._motion is self._spares[0]]
         rest = (kept, self._warped, warped, rows, *planes, residual)
-        uncovered = follow_blocks(*vectors, False, self._reach, self._motion, following, *rest)
+        self._state[1] = self._is_own
+        uncovered = follow_blocks(*vectors, False, self._state, self._motion, following, *rest)
         if uncovered == NO_ROOM:
             following = self._lengthen()
-            uncovered = follow_blocks(*vectors, False, self._reach, self._motion, following, *rest)
+            uncovered = follow_blocks(*vectors, False, self._state, self._motion, following, *rest)
+        self._is_own = True
+        if self._state[1]:  # moved within
+            return uncovered
         self._motion = following
         if len(warped):
             self._warped, self._next = warped, self._buffers[warped is self._buffers[0]]

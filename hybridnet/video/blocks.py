@@ -13,18 +13,20 @@ from numba import types
 from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
 from hybridnet.video.colour import convert_pair
 from hybridnet.video.decoder import MOTION_VECTOR
-from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence, subtract_lines, subtract_rest
+from hybridnet.video.uncached import LINE, address, copy_lines, copy_rest, fence, subtract_lines, subtract_rest
 
 ONE, NOTHING = np.uintp(1), np.uint8(0)
 LANES = 32  # elements at a time
 BAND = 8  # rows
+PAGE = 4096  # bytes
 LONGEST = 127  # pixels, of int8 motion
+LITTLE = 3  # times what moves is less than the picture
 NO_ROOM = -1.0
 
 
 @njit(nogil=True)
 def follow_blocks(
-    vectors, size, fractions, reach, motion, next_motion, kept, picture, next_picture,
+    vectors, size, fractions, state, motion, next_motion, kept, picture, next_picture,
     rows, y, u, v, of_y, of_u, residual,
 ):  # fmt: skip
     """Motion, the warped picture and the residual of the next frame, from the motion and warped picture of this one.
@@ -42,8 +44,9 @@ def follow_blocks(
     N >= 3 * W, or `y, u, v, of_y, of_u` as `colour.planes_of` has them, and the others are empty or 0. They are numbers
     because four more arrays a frame take Python longer to make and hand over.
 
-    Motion of int8 takes half the room in the caches, and holds what is not longer than LONGEST. `reach`, int64 (1,), is
-    what no motion of int8 is longer than; it grows by the longest vector.
+    Motion of int8 takes half the room in the caches, and holds what is not longer than LONGEST. `state`, int64 (2,),
+    begins with what no motion of int8 is longer than, which grows by the longest vector. Its second is 1 if motion and
+    picture may be written over; it is left at 1 if they were, and are now the next frame's: done where little moves.
 
     Returns the share of the picture, 0..1, that no block covers, moving or not; NO_ROOM, and nothing is written, if
     motion is int8 and might not hold the next frame's.
@@ -54,14 +57,20 @@ def follow_blocks(
     moves = np.empty((len(blocks), 6), np.int64)
     adds = np.empty((len(blocks), 2), kept.dtype)
     count, covered = _list_moves(blocks, height, width, fractions, moves, adds)
+    moves, adds = moves[:count], adds[:count]
+    moving, longest = 0, 0
+    for k in range(count):
+        moving += (moves[k, 2] - moves[k, 0]) * (moves[k, 3] - moves[k, 1])
+        longest = max(longest, abs(adds[k, 0]), abs(adds[k, 1]))
     if motion.itemsize == 1:
-        longest = 0
-        for k in range(count):
-            longest = max(longest, abs(adds[k, 0]), abs(adds[k, 1]))
-        if reach[0] + longest > LONGEST:
+        if state[0] + longest > LONGEST:
             return NO_ROOM
-        reach[0] += longest
-    _move(moves[:count], adds[:count], motion, next_motion, kept, picture, next_picture, rows, planes, residual)
+        state[0] += longest
+    state[1] &= moving * LITTLE < height * width
+    if state[1]:
+        _move_within(moves, adds, motion, next_motion, picture, next_picture)
+        next_motion, next_picture, moves = motion, picture, moves[:0]
+    _move(moves, adds, state[1], motion, next_motion, kept, picture, next_picture, rows, planes, residual)
     return max(1.0 - covered / (height * width), 0.0)
 
 
@@ -104,56 +113,71 @@ def _list_moves(blocks, height, width, fractions, moves, adds):
 
 
 @njit(nogil=True)
-def _move(moves, adds, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
-    """Band by band, so that what a step has written is still in the processor's nearest cache for the next."""
+def _move_within(moves, adds, motion, next_motion, picture, next_picture):
+    """Write the moving blocks of the next frame over those of this one, once all of them are in the other arrays."""
+    width = motion.shape[1]
+    this, other = (motion.reshape(-1), picture.reshape(-1)), (next_motion.reshape(-1), next_picture.reshape(-1))
+    for k in range(len(moves)):
+        _move_block(*this, *other, moves[k], width, adds[k, 0], adds[k, 1])
+    for k in range(len(moves)):
+        left, top, right, bottom, _, _ = moves[k]
+        _move_block(*other, *this, (left, top, right, bottom, 0, 0), width, NOTHING, NOTHING)
+
+
+@njit(nogil=True)
+def _move(moves, adds, carried, motion, next_motion, kept, picture, next_picture, rows, planes, residual):
+    """Band by band, so that what a step has written is still in the processor's nearest cache for the next.
+
+    carried   whether the next frame's motion and picture hold what does not move already
+    """
     height, width = motion.shape[:2]
-    pitch, warps, subtracts = rows.shape[1], picture.size > 0, residual.size > 0
+    pitch, subtracts = rows.shape[1], residual.size > 0
     source, target = motion.reshape(-1), next_motion.reshape(-1)
     copy, copies = kept.reshape(-1), kept.size > 0
     pixels, next_pixels = picture.reshape(-1), next_picture.reshape(-1)
-    fields = source, target, pixels, next_pixels
+    fields = source, pixels, target, next_pixels
     frame, difference = rows.reshape(-1), residual.reshape(-1)
     starts = np.empty(len(moves) + 1, np.int64)  # the highest row that a move or any after it covers
     starts[-1] = height
     for k in range(len(moves) - 1, -1, -1):
         starts[k] = min(starts[k + 1], moves[k, 1])
     step = 1 if rows.size else 2  # rows of the frame's colours at a time: two share u and v
-    lines = np.empty(3 * width * BAND + LINE, np.uint8)  # those of them that are not subtracted from yet
+    # Those rows begin with a page, and what is left of the rows before stands in front of them: a store across the edge
+    # of a page has to wait until all before it are done, those past the caches too.
+    lines = np.empty(LINE + PAGE + 3 * width * step, np.uint8)
+    front, size = np.uintp(PAGE - (address(lines) + LINE) % PAGE) + np.uintp(LINE), np.uintp(3 * width * step)
     top, first, subtracted = 0, 0, 0
     copied, written, held = np.uintp(0), np.uintp(0), np.uintp(0)
     while top < height:
         bottom, last, tidy = _next_band(moves, starts, top, first)
-        if not tidy:
+        if not tidy and not carried:
             _copy(source, target, 2 * width * top, 2 * width * bottom)
-            if warps:
+            if pixels.size:
                 _copy(pixels, next_pixels, 3 * width * top, 3 * width * bottom)
         done = 0
         for k in range(first, last):
-            left, right, tall, at = moves[k, 0], moves[k, 2], moves[k, 3] - moves[k, 1], moves[k, 1] * width
+            left, upper, right, lower, _, _ = moves[k]
             if tidy and done < left:
-                _move_block(*fields, 0, at + done, left - done, tall, width, NOTHING, NOTHING)
-            back = moves[k, 5] * width + moves[k, 4]
-            _move_block(*fields, back, at + left, right - left, tall, width, adds[k, 0], adds[k, 1])
+                _move_block(*fields, (done, upper, left, lower, 0, 0), width, NOTHING, NOTHING)
+            _move_block(*fields, moves[k], width, adds[k, 0], adds[k, 1])
             done = right
         if tidy and done < width:
-            _move_block(*fields, 0, top * width + done, width - done, bottom - top, width, NOTHING, NOTHING)
+            _move_block(*fields, (done, top, width, bottom, 0, 0), width, NOTHING, NOTHING)
         if copies:
             copied += copy_lines(target, copied, copy, copied, np.uintp(2 * width * bottom) - copied)
         while subtracts and subtracted + step <= bottom:
             if step == 2:
-                convert_pair(*planes, height, subtracted, lines, held, width)
+                convert_pair(*planes, height, subtracted, lines, front, width)
             else:
-                _copy_plus(frame, lines, subtracted * pitch, held, 3 * width, NOTHING, NOTHING)
+                _copy_plus(frame, lines, subtracted * pitch, front, size, NOTHING, NOTHING)
             subtracted += step
-            held += np.uintp(3 * width * step)
-            if subtracted % BAND == 0 or subtracted == height:
-                sent = subtract_lines(lines, 0, next_pixels, difference, written, held)
-                for i in range(sent, held):
-                    lines[i - sent] = lines[i]
-                written, held = written + sent, held - sent
+            sent = subtract_lines(lines, front - held, next_pixels, difference, written, held + size)
+            written, held = written + sent, held + size - sent
+            for i in range(held):
+                lines[front - held + i] = lines[front + size - held + i]
         top, first = bottom, last
     copy_rest(target, copied, copy, copied)
-    subtract_rest(lines, 0, next_pixels, difference, written)
+    subtract_rest(lines, front - held, next_pixels, difference, written)
     fence()
 
 
@@ -221,14 +245,13 @@ def _copy_plus(source, target, start, to, size, even, odd):
 
 
 @inner
-def _move_block(source, target, pixels, next_pixels, back, to, size, rows, width, even, odd):
-    """Motion and picture, if there is one, of `size` pixels from `to` on, and of those below them in `rows` rows.
-
-    They come from `back` pixels before, and `even` and `odd` are added to their motion.
-    """
-    _copy_rows(source, target, 2 * back, 2 * to, 2 * size, rows, 2 * width, even, odd)
-    if pixels.size:
-        _copy_rows(pixels, next_pixels, 3 * back, 3 * to, 3 * size, rows, 3 * width, NOTHING, NOTHING)
+def _move_block(motion, picture, next_motion, next_picture, move, width, even, odd):
+    """Move motion and, if there is one, the picture; arrays are flat, `even` and `odd` are added to the motion."""
+    left, top, right, bottom, shift_x, shift_y = move
+    to, size, back = top * width + left, right - left, shift_y * width + shift_x
+    _copy_rows(motion, next_motion, 2 * back, 2 * to, 2 * size, bottom - top, 2 * width, even, odd)
+    if picture.size:
+        _copy_rows(picture, next_picture, 3 * back, 3 * to, 3 * size, bottom - top, 3 * width, NOTHING, NOTHING)
 
 
 @inner

@@ -15,7 +15,7 @@ from hybridnet.video.blocks import follow_blocks, subtract_nearest
 from hybridnet.video.colour import NO_PLANES, Planes
 from hybridnet.video.decoder import Vectors
 
-NO_MOTION, NO_REACH = np.empty((0, 0, 2), np.float32), np.zeros(1, np.int64)
+NO_MOTION, KEEP = np.empty((0, 0, 2), np.float32), np.zeros(2, np.int64)
 
 
 class SubpixelTracer:
@@ -52,7 +52,7 @@ class SubpixelTracer:
         """
         kept = NO_MOTION if motion is None else motion
         nothing = (NO_ROWS, NO_ROWS, NO_ROWS, *NO_PLANES, NO_RESIDUAL)
-        uncovered = follow_blocks(*vectors, True, NO_REACH, self._motion, self._spare, kept, *nothing)
+        uncovered = follow_blocks(*vectors, True, KEEP, self._motion, self._spare, kept, *nothing)
         self._motion, self._spare = self._spare, self._motion
         if isinstance(picture, np.ndarray) and residual is not None:
             subtract_nearest(picture, self._picture, self._motion, residual)

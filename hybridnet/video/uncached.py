@@ -14,7 +14,9 @@ LINE = 64  # bytes of a cache's line
 
 
 @intrinsic
-def _address(typing, array):
+def address(typing, array):
+    """Where an array's first element lies."""
+
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         return builder.ptrtoint(data, ir.IntType(64))
@@ -84,7 +86,7 @@ def fence(typing):
 def _before_line(target, to):
     """How many elements of an array are between place `to` and where a line begins, that place included."""
     line = np.uintp(LINE // target.itemsize)
-    behind = (np.uintp(_address(target)) // np.uintp(target.itemsize) + to) % line
+    behind = (np.uintp(address(target)) // np.uintp(target.itemsize) + to) % line
     return (line - behind) % line
 
 

@@ -176,6 +176,20 @@ def test_motion_of_more_pixels_than_a_byte_holds(steps: tuple[int, ...], sign: i
     check(pictures, layouts, whole=True, groups=2)
 
 
+@pytest.mark.parametrize("step", [3, 40])
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (50, 75)])
+def test_little_that_moves_in_a_still_picture(height: int, width: int, step: int) -> None:
+    """Blocks that take from each other, still ones, and one frame between them in which all move."""
+    rng = np.random.default_rng(step)
+    pictures = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(8)]
+    layouts = []
+    for frame in range(7):
+        movers = [(8, 8), (24, 8), (40, 24), (72, 8 + 16 * (frame % 3))]
+        moved = [(x, y, 16, 16, -step if k % 2 else step, (-1) ** frame, 1) for k, (x, y) in enumerate(movers)]
+        layouts.append(grid(height, width, frame) if frame == 4 else [*moved, (56, 40, 16, 16, 0, 0, 1)])
+    check(pictures, layouts, whole=True, groups=2)
+
+
 def test_motion_without_pictures() -> None:
     blocks = [(8, 8, 16, 16, -6, 4, 2)]
     vectors = records(blocks)
