@@ -21,12 +21,11 @@ might point elsewhere; CoViAR takes such a vector for one of the frame before.
 import numpy as np
 
 from hybridnet.video.blocks import NO_ROOM, follow_blocks
-from hybridnet.video.colour import NO_PLANES, Planes
+from hybridnet.video.colour import NO_PLANES, NO_ROWS, Planes
 from hybridnet.video.decoder import Vectors
 from hybridnet.video.memory import LARGE, Memory
 
 NO_MOTION = np.empty((0, 0, 2), np.int16)
-NO_ROWS = np.empty((0, 0), np.uint8)
 NO_RESIDUAL = np.empty((0, 0, 3), np.int16)
 
 
@@ -54,6 +53,7 @@ class Tracer:
         self._state = np.zeros(2, np.int64)
         self._is_own = False  # whether what is carried may be written over: not before the first frame has been traced
         self._buffers = list(block[motions : motions + pictures].reshape(2, height, 3 * width))
+        self.room = self._buffers[1]  # for the picture to `start` with, which need not lie there
         self._warped, self._next = NO_ROWS, NO_ROWS
 
     def start(self, picture: np.ndarray | None) -> None:

@@ -23,6 +23,7 @@ from llvmlite import ir
 from numba import types
 
 from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
+from hybridnet.video.uncached import copy_lines, copy_rest, fence
 
 PIXELS = 32  # at a time, and the least width
 PLACES, HALF, QUARTER = range(PIXELS), PIXELS // 2, PIXELS // 4
@@ -31,6 +32,7 @@ LUMA, RED, GREEN_U, GREEN_V, BLUE = 9539, 13075, -3209, -6660, 16525
 
 Planes = tuple[int, int, int, int, int]
 NO_PLANES: Planes = (0, 0, 0, 0, 0)
+NO_ROWS = np.empty((0, 0), np.uint8)
 
 
 class RgbRows:
@@ -159,13 +161,17 @@ def convert_pair(y, u, v, height, top, target, to, width):
 
 
 @njit(nogil=True)
-def convert(y, u, v, of_y, of_u, picture):
-    """picture = the colours of a frame by `planes_of` it, uint8 (H,3 * W)."""
+def convert(y, u, v, of_y, of_u, picture, copy):
+    """picture = the colours of a frame by `planes_of` it, uint8 (H,3 * W); `copy` is one past the caches, or empty."""
     planes = bytes_at(y, of_y), bytes_at(u, of_u), bytes_at(v, of_u)
     height, row = picture.shape
-    colours = picture.reshape(-1)
+    colours, target, copied = picture.reshape(-1), copy.reshape(-1), np.uintp(0)
     for top in range(0, height, 2):
         convert_pair(*planes, height, top, colours, row * top, row // 3)
+        if copy.size:
+            copied += copy_lines(colours, copied, target, copied, np.uintp(row * (top + 2)) - copied)
+    copy_rest(colours, copied, target, copied)
+    fence()
 
 
 def exact_planes(frame: VideoFrame) -> Planes | None:
@@ -187,7 +193,7 @@ def _is_exact(pixel_format: str, width: int, height: int, colorspace: int, color
             values = np.frombuffer(plane, np.uint8)
             values[:] = rng.integers(0, 256, values.size, np.uint8)
         colours = np.empty((height, 3 * width), np.uint8)
-        convert(*planes_of(frame), colours)
+        convert(*planes_of(frame), colours, NO_ROWS)
         if not np.array_equal(colours, rows(frame)[:, : 3 * width]):
             return False
     return True

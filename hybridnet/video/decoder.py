@@ -89,7 +89,7 @@ class GopDecoder:
         times = [packet.pts for packet in packets if packet.pts is not None]
         if times != sorted(times):
             self._refuse_kind("B")  # not left to the decoder: it drops those that need the GOP before
-        self.corrupt = self._references.check(index, packets)
+        self.corrupt = self._references.check(index, packets) or any(packet.is_corrupt for packet in packets)
         context, count = self.open(), 0
         for packet in (*packets, None):
             try:
@@ -97,7 +97,6 @@ class GopDecoder:
             except av.error.FFmpegError:
                 self.corrupt = True
                 continue
-            self.corrupt |= packet is not None and packet.is_corrupt
             for frame in frames:
                 self.corrupt |= frame.is_corrupt
                 self._check(frame, index, first=count == 0)

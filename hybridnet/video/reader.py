@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
-from hybridnet.video.colour import RgbRows, convert, exact_planes
+from hybridnet.video.colour import NO_ROWS, RgbRows, convert, exact_planes
 from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
@@ -155,9 +155,12 @@ class _GopReader:
             self._tracer, shape = tracer, tracer.shape
             tracer.start(None)  # lets go of the GOP before, whose memory may then be taken again
             picture = self._pictures.take((first.height, 3 * first.width), np.dtype(np.uint8))
-            planes = exact_planes(first)
-            if planes:
-                convert(*planes, picture)
+            planes, traced = exact_planes(first), picture
+            if planes and places and self._spares_pictures and isinstance(tracer, Tracer):
+                traced = tracer.room  # the caches should have what is read again, and need not what is handed out
+                convert(*planes, traced, picture)
+            elif planes:
+                convert(*planes, picture, NO_ROWS)
             else:
                 np.copyto(picture, self._rgb_rows(first)[:, : 3 * first.width])
             try:
@@ -170,7 +173,7 @@ class _GopReader:
                 ) from error
             with closing(self._predict(packets.index, head)) as predictions:
                 pairs = zip(frames, predictions, strict=False)
-                shares = self._trace(tracer, picture, pairs, places, motion, residual)
+                shares = self._trace(tracer, traced, pairs, places, motion, residual)
         length = packets.length()
         return Gop(
             iframe=picture.reshape(*shape, 3),

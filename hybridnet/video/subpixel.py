@@ -10,9 +10,9 @@ neither. Vectors are multiples of 1/2, 1/4 or 1/8 pixel, so float32 holds every 
 
 import numpy as np
 
-from hybridnet.video.accumulate import NO_RESIDUAL, NO_ROWS
+from hybridnet.video.accumulate import NO_RESIDUAL
 from hybridnet.video.blocks import follow_blocks, subtract_nearest
-from hybridnet.video.colour import NO_PLANES, Planes
+from hybridnet.video.colour import NO_PLANES, NO_ROWS, Planes
 from hybridnet.video.decoder import Vectors
 
 NO_MOTION, KEEP = np.empty((0, 0, 2), np.float32), np.zeros(2, np.int64)
