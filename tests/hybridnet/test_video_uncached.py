@@ -5,7 +5,7 @@ import pytest
 
 from hybridnet.compiled import njit
 from hybridnet.video.accumulate import Tracer
-from hybridnet.video.colour import convert
+from hybridnet.video.colour import NO_ROWS, convert
 from hybridnet.video.decoder import NO_VECTORS
 from hybridnet.video.uncached import LINE, copy_lines, copy_rest, fence, subtract_lines, subtract_rest
 
@@ -93,7 +93,7 @@ def test_small_pictures_that_begin_within_a_line(height: int, width: int) -> Non
     planes = tuple(rng.integers(0, 256, size, np.uint8) for size in (height * width, *[height * width // 4] * 2))
     rows, iframe = (rng.integers(0, 256, (height, 3 * width), np.uint8) for _ in range(2))
     places = (*(plane.ctypes.data for plane in planes), planes[0].size, planes[1].size)
-    convert(*places, rows)
+    convert(*places, rows, NO_ROWS)
     for picture in (places, rows):
         for behind in (0, 1, 8, 31):
             tracer = Tracer(height, width)
