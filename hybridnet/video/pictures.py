@@ -13,6 +13,7 @@ from hybridnet.errors import VideoError
 from hybridnet.video.probe import VideoSource, demux, open_video
 
 HIDES_FRAMES = {"vp8"}  # codes frames in packets of their own that are never shown; other codecs pack them with one
+TS_PACKET, TS_SYNC = 188, 0x47  # bytes, and the first of each packet of an MPEG transport stream
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's first element, and the one that holds all else
 
 
@@ -112,10 +113,15 @@ class Pictures(Iterator[VideoFrame]):
 
 
 def is_cut(source: VideoSource) -> bool:
-    """Whether the file is shorter than an AVI's or Matroska's header says, which FFmpeg takes for its end."""
+    """Whether the file is shorter than an AVI's or Matroska's header says, or ends within a packet of an MPEG-TS.
+
+    FFmpeg takes that for its end. Where an MPEG-TS breaks off between two packets, nothing in it says so.
+    """
     head, total = _head(source, 4096)
     if head[:4] == b"RIFF":
         return total < 8 + int.from_bytes(head[4:8], "little")
+    if len(head) > 2 * TS_PACKET and set(head[::TS_PACKET]) == {TS_SYNC}:
+        return total % TS_PACKET > 0
     at = head.find(SEGMENT)
     if head[:4] != EBML or at < 0 or len(head) < at + 12:
         return False

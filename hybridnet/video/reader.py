@@ -62,8 +62,9 @@ def read_gops(
     Packets before the first key packet are dropped (`probe(source).keyframes[0]` of them) and `Gop.start` counts from
     there, one frame a packet. Pictures are as stored: rotation metadata is not applied. Frames of damaged GOPs that
     still decode are kept, and `Gop.positions` counts those. Where an AVI or Matroska file is shorter than its header
-    says, its last GOP is damaged, however well it decodes. One thread. The memory of two GOPs is kept, and used
-    again once nobody holds on to what is in it; when the iterator ends, 64 MiB at most are kept for the next reader.
+    says, or an MPEG-TS ends within a packet, its last GOP is damaged, however well it decodes. One thread. The memory
+    of two GOPs is kept, and used again once nobody holds on to what is in it; when the iterator ends, 64 MiB at most
+    are kept for the next reader.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for an index past the last GOP, or damage with `strict`. Raises TranscodeNeeded: at once for a codec

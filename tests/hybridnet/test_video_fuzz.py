@@ -30,6 +30,8 @@ VIDEOS = {
     "h264.mp4": "libx264",
     "raw.h264": "libx264",
     "mpeg2.mpg": "mpeg2video",
+    "mpeg2.ts": "mpeg2video",
+    "h264.ts": "libx264",
     "flv.flv": "flv",
 }
 LENGTHS = (6, 6, 6, 6, 2)  # of their GOPs
