@@ -220,9 +220,7 @@ def demux(
             yield packet
     except av.error.FFmpegError as error:
         raise _breaks_off(source, count, error.strerror) from error
-    except (
-        IndexError
-    ) as error:  # PyAV's, of a packet whose stream it does not know: in an MPEG-TS they come at any time
+    except IndexError as error:  # PyAV's, at a packet of a stream that the file began without, as MPEG-TS may
         raise _breaks_off(source, count, "another stream begins within the file") from error
     if count < len(index) and not is_avi:
         raise _breaks_off(source, count, "the file ends before its index does")

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from hybridnet.errors import VideoError
+from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.video import Damage, Recipe, read_gops, transcode
 from hybridnet.video.pictures import survey
 from packets import remux, spans
@@ -127,3 +127,18 @@ def test_frames_before_the_first_key_frame_are_lost(mpeg4_video: Path, tmp_path:
     found = survey(path)
     assert (found.packets, found.frames, found.damage) == (35, 28, Damage(lost=7))
     assert str(found.damage) == "7 frames lost"
+
+
+def test_mpeg_ts_in_which_another_stream_appears(moving_texture: Frames, write_video: Write, tmp_path: Path) -> None:
+    """By one bit of damage: the last frame claims to be of a stream that nothing has announced."""
+    data = bytearray(write_video("whole.ts", moving_texture(36, 96, 128), "mpeg2video").read_bytes())
+    video = 0x100
+    heads = [at for at in range(0, len(data), 188) if int.from_bytes(data[at + 1 : at + 3]) == 0x4000 | video]
+    data[heads[-1] + 2] ^= 1
+    path = tmp_path / "stray.ts"
+    path.write_bytes(data)
+    with pytest.raises(TranscodeNeeded, match=r"stray\.ts: damaged after packet \d+ \(another stream begins"):
+        list(read_gops(path))
+    found = survey(path)
+    assert found.damage.cut
+    assert 30 <= found.frames < 36
