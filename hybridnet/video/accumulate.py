@@ -51,14 +51,13 @@ class Tracer:
         self._long: list[np.ndarray] = []  # made once motion has come that int8 cannot hold
         self._motion, self._spares = self._still, self._short
         self._state = np.zeros(2, np.int64)
-        self._is_own = False  # whether what is carried may be written over: not before the first frame has been traced
         self._buffers = list(block[motions : motions + pictures].reshape(2, height, 3 * width))
         self.room = self._buffers[1]  # for the picture to `start` with, which need not lie there
         self._warped, self._next = NO_ROWS, NO_ROWS
 
     def start(self, picture: np.ndarray | None) -> None:
         """Take a frame as the one to trace back to, and hold on to its picture; without one there is no residual."""
-        self._motion, self._spares, self._state[0], self._is_own = self._still, self._short, 0, False
+        self._motion, self._spares, self._state[0] = self._still, self._short, 0
         self._warped, self._next = (NO_ROWS, NO_ROWS) if picture is None else (picture, self._buffers[0])
 
     def follow(
@@ -82,12 +81,11 @@ class Tracer:
             rows, planes, residual = NO_ROWS, NO_PLANES, NO_RESIDUAL
         warped, following = self._next, self._spares[self._motion is self._spares[0]]
         rest = (kept, self._warped, warped, rows, *planes, residual)
-        self._state[1] = self._is_own
+        self._state[1] = self._motion is not self._still  # from then on what is carried is the tracer's own
         uncovered = follow_blocks(*vectors, False, self._state, self._motion, following, *rest)
         if uncovered == NO_ROOM:
             following = self._lengthen()
             uncovered = follow_blocks(*vectors, False, self._state, self._motion, following, *rest)
-        self._is_own = True
         if self._state[1]:  # moved within
             return uncovered
         self._motion = following
