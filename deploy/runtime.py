@@ -23,7 +23,7 @@ from hybridnet.errors import TranscodeNeeded
 from hybridnet.processes import usable_cores
 from hybridnet.trace import Trace
 from hybridnet.video import Clip, Preprocessing, sample_clips
-from hybridnet.video.pictures import is_cut
+from hybridnet.video.ending import is_cut
 from hybridnet.video.probe import count_dropped
 from simulators import open_simulator, require_backend
 

@@ -14,7 +14,7 @@ from deploy.transcoded import transcoded_copy, transcoding_recipe
 from hybridnet.errors import TranscodeNeeded, VideoError
 from hybridnet.files import keep_apart
 from hybridnet.video import Preprocessing, VideoInfo, choose_gops, probe, read_gops
-from hybridnet.video.pictures import is_cut
+from hybridnet.video.ending import is_cut
 from hybridnet.video.probe import REMEDY, require_motion_vectors, require_upright
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -28,7 +28,7 @@ class VideoFacts:
     info          codec, size, packets, key frames
     intra_share   mean share of the P-frames' area without motion vector in the GOPs looked at, 0..1; None if unread
     corrupt       True if one of those GOPs is damaged, as `read_gops` says
-    cut           True if the file is shorter than its header says
+    cut           True if the file breaks off, as `hybridnet.video.ending` tells
     clips         GOPs that would become clips; 0 if the video must be transcoded, or cannot be used
     verdict       "usable" (every GOP is a clip), "sampled" (some are), "transcode", "unusable" (no transcode helps)
     reason        why, in words
@@ -148,7 +148,7 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
     if facts.corrupt:
         lines.append("damaged: the decoder flagged some frames of the GOPs looked at")
     if facts.cut:
-        lines.append("damaged: the file breaks off, it is shorter than its header says")
+        lines.append("damaged: the file breaks off")
     return [*lines, f"{verdict}: {facts.reason}"]
 
 

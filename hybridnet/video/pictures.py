@@ -1,6 +1,5 @@
 """`Pictures`: every picture of a video that decodes, and a count of what does not."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,11 +9,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from hybridnet.errors import VideoError
+from hybridnet.video.ending import is_cut
 from hybridnet.video.probe import VideoSource, demux, open_video
 
 HIDES_FRAMES = {"vp8"}  # codes frames in packets of their own that are never shown; other codecs pack them with one
-TS_PACKET, TS_SYNC = 188, 0x47  # bytes, and the first of each packet of an MPEG transport stream
-EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's first element, and the one that holds all else
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Damage:
 
     lost        coded frames that gave no picture, those before the first key frame among them
     concealed   pictures that FFmpeg flagged: parts of them were missing, and it made them up
-    cut         whether the file breaks off, or is shorter than its own header says
+    cut         whether the file breaks off
     """
 
     lost: int = 0
@@ -110,36 +108,3 @@ class Pictures(Iterator[VideoFrame]):
         except av.error.FFmpegError:
             self._refused += packet is not None
             return []
-
-
-def is_cut(source: VideoSource) -> bool:
-    """Whether the file is shorter than an AVI's or Matroska's header says, or ends within a packet of an MPEG-TS.
-
-    FFmpeg takes that for its end. Where an MPEG-TS breaks off between two packets, nothing in it says so.
-    """
-    head, total = _head(source, 4096)
-    if head[:4] == b"RIFF":
-        return total < 8 + int.from_bytes(head[4:8], "little")
-    if len(head) > 2 * TS_PACKET and set(head[::TS_PACKET]) == {TS_SYNC}:
-        return total % TS_PACKET > 0
-    at = head.find(SEGMENT)
-    if head[:4] != EBML or at < 0 or len(head) < at + 12:
-        return False
-    # The size has as many bytes as its first has leading zeros, and one; behind those bits come its own.
-    length = 9 - head[at + 4].bit_length()
-    unknown = (1 << 7 * length) - 1  # all ones, of a live stream
-    size = int.from_bytes(head[at + 4 : at + 4 + length], "big") & unknown
-    return size != unknown and total < at + 4 + length + size
-
-
-def _head(source: VideoSource, size: int) -> tuple[bytes, int]:
-    """The first bytes of a video's file, and how many there are in all."""
-    if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
-            return _head(file, size)
-    place = source.tell()
-    total = source.seek(0, os.SEEK_END)
-    source.seek(0)
-    head = source.read(size)
-    source.seek(place)
-    return head, total

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import BinaryIO, NamedTuple, cast
@@ -31,6 +31,10 @@ CHUNK_HEADER = 8  # bytes of an AVI chunk's name and size
 VideoSource = str | os.PathLike[str] | BinaryIO  # a path, or a seekable file object, read from its start
 
 REMEDY = "transcode it: hybridnet prepare VIDEO -o CACHE"
+
+
+class BreaksOff(TranscodeNeeded):
+    """A file whose packets end before it says, or where FFmpeg cannot read on."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,18 @@ def source_name(source: VideoSource) -> str:
     )
 
 
+@contextmanager
+def open_bytes(source: VideoSource) -> Iterator[BinaryIO]:
+    """The video's file, for reads at any place; a file object is left where it was."""
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb", buffering=0) as file:
+            yield cast(BinaryIO, file)
+    else:
+        place = source.tell()
+        yield source
+        source.seek(place)
+
+
 def require_motion_vectors(source: VideoSource, codec: str) -> None:
     """TranscodeNeeded if the codec's decoder exports no motion vectors: every one would read as zero, in silence."""
     if codec not in MOTION_VECTOR_CODECS:
@@ -192,7 +208,7 @@ def demux(
     index: Mapping[int, PacketEntry] | None = None,
     first: int = 0,
 ) -> Iterator[av.Packet]:
-    """The stream's packets in file order, one per coded frame; TranscodeNeeded where the file breaks off.
+    """The stream's packets in file order, one per coded frame; BreaksOff where the file does.
 
     index   what `packet_index` made of the container, if the caller has it already
     first   number of the packet that comes next, for the error to count from
@@ -246,5 +262,5 @@ def packet_index(container: InputContainer, stream: VideoStream) -> dict[int, Pa
     return {position + header: PacketEntry(n, time, size, key) for n, (position, size, time, key) in coded}
 
 
-def _breaks_off(source: VideoSource, count: int, reason: str | None) -> TranscodeNeeded:
-    return TranscodeNeeded(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")
+def _breaks_off(source: VideoSource, count: int, reason: str | None) -> BreaksOff:
+    return BreaksOff(f"{source_name(source)}: damaged after packet {count} ({reason}); {REMEDY}")

@@ -20,9 +20,9 @@ from hybridnet.errors import VideoError
 from hybridnet.video.accumulate import Tracer
 from hybridnet.video.colour import NO_ROWS, RgbRows, convert, exact_planes
 from hybridnet.video.decoder import GopDecoder, motion_vectors, prediction_decoder, vector_decoder
+from hybridnet.video.ending import is_cut
 from hybridnet.video.gop import Gop
 from hybridnet.video.memory import Memory
-from hybridnet.video.pictures import is_cut
 from hybridnet.video.probe import REMEDY, VideoSource, open_video, source_name
 from hybridnet.video.request import Request, check_request
 from hybridnet.video.seeking import GopPackets, gop_packets
@@ -61,16 +61,15 @@ def read_gops(
 
     Packets before the first key packet are dropped (`probe(source).keyframes[0]` of them) and `Gop.start` counts from
     there, one frame a packet. Pictures are as stored: rotation metadata is not applied. Frames of damaged GOPs that
-    still decode are kept, and `Gop.positions` counts those. Where an AVI or Matroska file is shorter than its header
-    says, or an MPEG-TS ends within a packet, its last GOP is damaged, however well it decodes. One thread. The memory
-    of two GOPs is kept, and used again once nobody holds on to what is in it; when the iterator ends, 64 MiB at most
-    are kept for the next reader.
+    still decode are kept, and `Gop.positions` counts those. Where a file breaks off (`ending.is_cut`, or FFmpeg cannot
+    read on), its last GOP is damaged, however well it decodes. One thread. The memory of two GOPs is kept, and used
+    again once nobody holds on to what is in it; when the iterator ends, 64 MiB at most are kept for the next reader.
 
     Raises VideoError: at once if the path is missing, a folder or no video, or if an argument is out of range; while
     iterating for an index past the last GOP, or damage with `strict`. Raises TranscodeNeeded: at once for a codec
     without motion vectors; while iterating on a B-frame, a GOP of which no frame can be decoded or that begins with
     another frame than an I-frame, a P-frame that may refer to another picture than the frame before or to its fields,
-    a change of size, a video without key frame, or a file that ends before its index does.
+    a change of size, or a video without key frame.
     """
     request = check_request(
         source_name(source),
@@ -184,7 +183,7 @@ class _GopReader:
             intra_share=np.array(shares, np.float32),
             start=packets.start,
             length=length,
-            corrupt=decoder.corrupt or (self._is_cut and packets.is_last),
+            corrupt=decoder.corrupt or packets.breaks_off or (self._is_cut and packets.is_last),
         )
 
     def _predict(self, index: int, head: list[av.Packet]) -> Generator[np.ndarray | None]:

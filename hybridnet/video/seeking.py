@@ -5,9 +5,7 @@ that turn out otherwise than it has them are damaged, and the file is then read 
 a chunk before the end of a chosen GOP: which packets begin one, and so how they are numbered, only FFmpeg then knows.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
@@ -16,39 +14,60 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video.probe import CHUNK_HEADER, REMEDY, PacketEntry, VideoSource, demux, packet_index, source_name
+from hybridnet.video.probe import (
+    CHUNK_HEADER,
+    REMEDY,
+    BreaksOff,
+    PacketEntry,
+    VideoSource,
+    demux,
+    open_bytes,
+    packet_index,
+    source_name,
+)
 
 
 class _FilePackets:
     """All packets of a file, in sequence, GOP by GOP.
 
-    key   the key packet that comes next; None before `group` has come to one, and at the file's end
+    key          the key packet that comes next; None before `group` has come to one, and at the file's end
+    ended        whether the file's end has been met
+    breaks_off   whether it was met before its time
     """
 
     def __init__(self, packets: Iterator[av.Packet]) -> None:
         self.key: av.Packet | None = None
-        self.ended = False
+        self.ended = self.breaks_off = False
         self._packets = packets
 
     def group(self) -> Iterator[av.Packet]:
-        """`key`, if there is one, and the packets up to the next; to be used up before the next is taken."""
+        """`key`, if there is one, and the packets up to the next; to be used up before the next is taken.
+
+        Raises BreaksOff where the file does so before any key packet.
+        """
         if self.key is not None:
             yield self.key
-        for packet in self._packets:
-            if packet.is_keyframe:
-                self.key = packet
-                return
-            yield packet
+        try:
+            for packet in self._packets:
+                if packet.is_keyframe:
+                    self.key = packet
+                    return
+                yield packet
+        except BreaksOff:
+            if self.key is None:
+                raise
+            self.breaks_off = True
         self.key, self.ended = None, True
 
 
 class GopPackets:
     """The packets of one GOP.
 
-    index     the GOP's place in the video
-    start     index of its I-frame, counted in packets from the first key packet, those that are lost included where the
-              container's index has them
-    is_last   whether the file ends with it; known once `length` has been asked for
+    index        the GOP's place in the video
+    start        index of its I-frame, counted in packets from the first key packet, those that are lost included where
+                 the container's index has them
+    is_last      whether the file ends with it; known once `length` has been asked for
+    breaks_off   whether the file breaks off in it or behind it, of what FFmpeg says; known then too
     """
 
     def __init__(
@@ -76,6 +95,10 @@ class GopPackets:
     def is_last(self) -> bool:
         return self._file is not None and self._file.ended
 
+    @property
+    def breaks_off(self) -> bool:
+        return self._file is not None and self._file.breaks_off
+
     def length(self) -> int:
         """Packets in the whole GOP; passes over those that are left if nobody has counted them."""
         if self._length is None:
@@ -94,7 +117,8 @@ def gop_packets(
 
     count   packets of a GOP that will be looked at, None for all: those of a jump are compared with the index
 
-    Raises VideoError for an index past the last GOP, TranscodeNeeded where the file breaks off or without a key frame.
+    Where the file breaks off, its last GOP ends. Raises VideoError for an index past the last GOP, TranscodeNeeded
+    without a key frame.
     """
     remaining, first = list(wanted or ()), 0
     index = packet_index(container, stream)
@@ -176,8 +200,7 @@ def _keep_sound(
 ) -> list[_Mark]:
     """The marks before the first chunk that is not where an AVI's index has it; looks up to the end of GOP `last`."""
     names = [b"%02d%s" % (stream.index, kind) for kind in (b"dc", b"db")]
-    with open(source, "rb", buffering=0) if isinstance(source, str | os.PathLike) else nullcontext(source) as file:
-        place = file.tell()
+    with open_bytes(source) as file:
         for number, (position, entry) in enumerate(index.items()):
             if last + 1 < len(marks) and number > marks[last + 1].number:
                 break
@@ -186,7 +209,6 @@ def _keep_sound(
             if head[:4] not in names or int.from_bytes(head[4:], "little") != entry.size:
                 marks = [mark for mark in marks if mark.number < number]
                 break
-        file.seek(place)
     return marks
 
 

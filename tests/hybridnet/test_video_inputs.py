@@ -49,17 +49,21 @@ def test_avi_cut_short_is_read_up_to_the_cut(mpeg4_video: Path, tmp_path: Path) 
     assert TRANSCODE in message
 
 
-def test_mp4_whose_packets_end_before_its_index(h264_video: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("within", [False, True], ids=["between packets", "within a packet"])
+def test_mp4_whose_packets_end_before_its_index(within: bool, h264_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "fast.mp4"
     remux(h264_video, path, movflags="faststart")
     whole = list(read_gops(path))
-    position, _ = spans(path)[15]
-    path.write_bytes(path.read_bytes()[:position])
-    gops = read_gops(path)
-    assert_same(next(gops), whole[0])
-    with pytest.raises(TranscodeNeeded, match=r"damaged after packet 15 \(.*\); transcode it"):
-        list(gops)
-    with pytest.raises(VideoError, match="damaged after packet 15"):
+    position, size = spans(path)[15]
+    path.write_bytes(path.read_bytes()[: position + within * size // 2])
+    cut = list(read_gops(path))
+    assert [(gop.start, gop.corrupt) for gop in cut] == [(0, False), (12, True)]
+    assert 3 <= cut[1].length <= 4
+    assert_same(cut[0], whole[0])
+    np.testing.assert_array_equal(cut[1].motion[:2], whole[1].motion[:2])
+    assert "GOP 1 is damaged" in refusal(path, strict=True)
+    assert "the last one is 1" in refusal(path, gops=[0, 2])
+    with pytest.raises(VideoError, match=r"damaged after packet 1[56] \(.*\); transcode it"):
         probe(path)
     assert_same(next(read_gops(path, gops=[0])), whole[0])
 
