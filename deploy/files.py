@@ -70,8 +70,8 @@ def inside(folder: Path, name: str) -> Path:
     """The file `name` of `folder`; BundleError if the name leaves the folder, by path or by symbolic link."""
     if not name or Path(name).is_absolute() or "\\" in name:
         raise BundleError(f"{folder}: file name {name!r} must be relative, inside the bundle; export the model again")
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path = Path(os.path.realpath(folder / name))  # `resolve` raises on links in a circle, up to Python 3.12
+    if not path.is_relative_to(os.path.realpath(folder)):
         raise BundleError(f"{folder}: file name {name!r} leaves the bundle; export the model again")
     return path
 

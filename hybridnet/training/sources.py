@@ -40,10 +40,10 @@ def find_sources(paths: Sequence[Path], cache: Path) -> list[Source]:
     Hidden files of a folder are passed over, links are followed. Raises VideoError for a path that is missing, a folder
     without videos or that cannot be read, and a source that overlaps the cache.
     """
-    place = cache.resolve()
+    place = _real(cache)
     found: dict[Path, Source] = {}
     for path in paths:
-        real = path.resolve()
+        real = _real(path)
         if real == place or real in place.parents or place in real.parents:
             raise VideoError(f"{path}: overlaps the cache {cache}, which would feed on itself; give a cache elsewhere")
         for source in _listed(path):
@@ -79,7 +79,7 @@ def _choose(source: Source, holders: Mapping[str, Path]) -> str | None:
         holder = holders.get(output)
         if holder == source.path:
             return output
-        if holder is None or not holder.exists() or holder.resolve() == source.path.resolve():
+        if holder is None or not holder.exists() or _real(holder) == _real(source.path):
             free.append(output)
     return free[0] if free else None
 
@@ -106,6 +106,11 @@ def find_videos(folder: Path) -> list[PurePosixPath]:
     return found
 
 
+def _real(path: Path) -> Path:
+    """Without links, but for those that lead in a circle, on which `Path.resolve` raises up to Python 3.12."""
+    return Path(os.path.realpath(path))
+
+
 def _listed(path: Path) -> list[Source]:
     """Files of a path that was given."""
     if path.is_dir():
@@ -123,7 +128,7 @@ def _walk(folder: Path, place: PurePosixPath, above: tuple[str, ...]) -> Iterato
         for item in found:
             if item.name.startswith("."):
                 continue
-            if item.is_dir():
+            if os.path.isdir(item.path):  # unlike item.is_dir(), False of a link that leads in a circle
                 yield from _walk(folder / item.name, place / item.name, (*above, real))
             elif os.path.splitext(item.name)[1].lower() in VIDEO_SUFFIXES:
                 yield place / item.name

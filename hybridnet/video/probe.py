@@ -159,6 +159,8 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
     name = source_name(source)
     opened: str | BinaryIO
     if isinstance(source, str | os.PathLike):
+        if os.path.islink(source) and not os.path.exists(source):
+            raise VideoError(f"{name}: is a symbolic link that leads nowhere or in a circle; mend or remove it")
         if not os.path.exists(source):
             raise VideoError(f"{name}: no such file; check the path")
         if os.path.isdir(source):

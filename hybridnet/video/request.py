@@ -48,7 +48,8 @@ def check_request(name: str, **arguments: Any) -> Request:
     gops = _ascending(name, "gops", arguments["gops"], 0)
     positions = _ascending(name, "positions", arguments["positions"], 1)
     max_p = arguments["max_p"]
-    if max_p is not None and not (isinstance(max_p, SupportsIndex) and 0 <= index(max_p) <= MOST):
+    is_count = isinstance(max_p, SupportsIndex) and not isinstance(max_p, bool)
+    if max_p is not None and not (is_count and 0 <= index(max_p) <= MOST):
         raise VideoError(
             f"{name}: max_p {max_p!r} must be an integer of at least 0; leave it out to read every P-frame"
         )
@@ -70,7 +71,7 @@ def _ascending(name: str, what: str, values: Sequence[int] | None, least: int) -
     if values is None:
         return None
     try:
-        numbers = list(map(index, values))
+        numbers = [-1 if isinstance(value, bool) else index(value) for value in values]
     except TypeError:
         numbers = [-1]
     if numbers and (numbers[0] < least or numbers[-1] > MOST or numbers != sorted(set(numbers))):

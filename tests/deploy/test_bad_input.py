@@ -88,12 +88,14 @@ def test_a_folder_of_videos_goes_on_past_a_bad_one(
 ) -> None:
     shutil.copy(clip, tmp_path / "good.avi")
     (tmp_path / "bad.avi").write_bytes(b"no video")
+    (tmp_path / "circle.avi").symlink_to("circle.avi")
     done = hybridnet("run", tiny_bundle, tmp_path, "--json")
     assert done.code == 1
     videos = json.loads(done.out)["videos"]
-    assert [Path(video["video"]).name for video in videos] == ["bad.avi", "good.avi"]
-    assert "error" in videos[0]
-    assert "label" in videos[1]
+    assert [Path(video["video"]).name for video in videos] == ["bad.avi", "circle.avi", "good.avi"]
+    assert "cannot be opened" in videos[0]["error"]
+    assert "leads nowhere or in a circle" in videos[1]["error"]
+    assert "label" in videos[2]
 
 
 def test_what_is_no_video_file_in_a_folder_is_passed_over(

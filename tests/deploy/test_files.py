@@ -1,6 +1,7 @@
 """Folders whole or not at all, and names that stay inside."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.bundle import read_bundle
 from deploy.files import ArrayArchive, inside, whole_folder
 from hybridnet.errors import BundleError, OutputError
 
@@ -115,6 +117,15 @@ def test_symbolic_links_cannot_leave_the_folder(tmp_path: Path) -> None:
     (tmp_path / "bundle" / "link").symlink_to(tmp_path / "secret")
     with pytest.raises(BundleError, match="leaves the bundle"):
         inside(tmp_path / "bundle", "link")
+
+
+def test_a_link_to_itself_is_a_missing_file(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, bundle)
+    (bundle / "motion.net").unlink()
+    (bundle / "motion.net").symlink_to("motion.net")
+    with pytest.raises(BundleError, match=r"file motion\.net is missing"):
+        read_bundle(bundle)
 
 
 def test_archive_reads_back_without_pickle(tmp_path: Path) -> None:

@@ -97,6 +97,20 @@ def test_links_are_followed_and_circles_left(tmp_path: Path) -> None:
     assert [source.place.as_posix() for source in sources] == ["again/a.mp4", "b.mp4", "walk/a.mp4"]
 
 
+def test_links_to_themselves_are_named_and_stop_nothing(tmp_path: Path) -> None:
+    """A file that cannot be read, if a video's suffix makes it one; the reader says so of it."""
+    held, _ = touch(tmp_path, "v/b.mp4", "v/walk/a.mp4")
+    for name in ("circle", "circle.mp4"):
+        (tmp_path / "v" / name).symlink_to(name)
+    (tmp_path / "cache").symlink_to("cache")
+    sources = find_sources([tmp_path / "v"], tmp_path / "cache")
+    assert [source.place.as_posix() for source in sources] == ["b.mp4", "circle.mp4", "walk/a.mp4"]
+    jobs = assign_outputs(sources, {str(held): entry(held, "circle.avi")})
+    assert [job.output for job in jobs] == ["b.avi", "circle.mp4.avi", "walk/a.avi"]
+    with pytest.raises(VideoError, match="no such file or folder"):
+        find_sources([tmp_path / "v/circle.mp4"], tmp_path / "cache")
+
+
 def test_cache_that_overlaps_its_sources(tmp_path: Path) -> None:
     (video,) = touch(tmp_path, "v/far/c.avi")
     for given, cache in ((tmp_path / "v", "v"), (tmp_path / "v", "v/cache"), (video, "v/far")):

@@ -248,6 +248,8 @@ def test_without_residual(mpeg4_video: Path) -> None:
         ({"gops": 2}, "gops 2 must be ascending integers from 0"),
         ({"gops": [-1, 2]}, "gops [-1, 2] must be ascending integers from 0"),
         ({"max_p": 1.5}, "max_p 1.5 must be an integer of at least 0"),
+        ({"max_p": True}, "max_p True must be an integer of at least 0"),
+        ({"gops": [True]}, "gops [True] must be ascending integers from 0"),
         ({"max_p": "3"}, "max_p '3' must be an integer of at least 0"),
         ({"max_p": -1}, "max_p -1 must be an integer of at least 0"),
         ({"max_p": 10**30}, f"max_p {10**30} must be an integer of at least 0"),
@@ -272,6 +274,12 @@ def test_arguments_out_of_range(options: dict, words: str, mpeg4_video: Path) ->
 
 def test_codec_residual_is_of_mpeg4_only(h264_video: Path) -> None:
     assert "of MPEG-4 only and this is h264" in refusal(h264_video, residual="codec")
+
+
+@pytest.mark.parametrize("leads_to", ["nothing.avi", "link.avi"], ids=["nowhere", "itself"])
+def test_links_to_nothing(leads_to: str, tmp_path: Path) -> None:
+    (tmp_path / "link.avi").symlink_to(leads_to)
+    assert "is a symbolic link that leads nowhere or in a circle" in refusal(tmp_path / "link.avi")
 
 
 def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
