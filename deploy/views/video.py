@@ -80,6 +80,7 @@ def inspect_video(path: Path, png: Path | None, gops: Sequence[int], as_json: bo
 def _draw(path: Path, png: Path, gops: Sequence[int]) -> tuple[list[int], bool]:
     """Draw a video, or the copy that `run` makes where it cannot be read; the GOPs, and whether they are the copy's."""
     try:
+        require_upright(path)
         return draw_gops(path, png, gops=gops), False
     except TranscodeNeeded as error:
         with transcoded_copy(path, transcoding_recipe(SAMPLING), error, complain) as copy:

@@ -70,7 +70,9 @@ def test_too_short_for_any_transcode(inspect: Command, tmp_path: Path, codec: st
         ((0.8, 0.6, -0.6, 0.8), "unusable", "only quarter turns are known; turn it with a video editor first"),
     ],
 )
-def test_turned_and_mirrored(matrix: tuple[float, ...], verdict: str, words: str, tmp_path: Path) -> None:
+def test_turned_and_mirrored(
+    inspect: Command, matrix: tuple[float, ...], verdict: str, words: str, tmp_path: Path
+) -> None:
     path = encode(tmp_path / "turned.mp4", "mpeg4", 12, g="12")
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 44  # the display matrix, in 16.16 and 2.30
@@ -80,6 +82,13 @@ def test_turned_and_mirrored(matrix: tuple[float, ...], verdict: str, words: str
     facts = examine_video(path)
     assert facts.verdict == verdict
     assert words in facts.reason
+    code, out, err = inspect(path, "--png", tmp_path / "a.png")
+    if verdict == "transcode":
+        assert "GOP 0 of the transcoded copy" in out
+    else:
+        assert (code, out) == (1, "")
+        assert words in err
+    assert (tmp_path / "a.png").exists() == (verdict == "transcode")
 
 
 def test_sampled(tmp_path: Path) -> None:
