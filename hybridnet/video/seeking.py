@@ -7,7 +7,7 @@ a chunk before the end of a chosen GOP: which packets begin one, and so how they
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 
 import av
 from av.container import InputContainer
@@ -111,11 +111,8 @@ def gop_packets(
     container: InputContainer,
     stream: VideoStream,
     wanted: Sequence[int] | None,
-    count: int | None = None,
 ) -> Iterator[GopPackets]:
     """The packets of the GOPs with those ascending indices, or of all; each is to be used up before the next is taken.
-
-    count   packets of a GOP that will be looked at, None for all: those of a jump are compared with the index
 
     Where the file breaks off, its last GOP ends. Raises VideoError for an index past the last GOP, TranscodeNeeded
     without a key frame.
@@ -124,15 +121,15 @@ def gop_packets(
     index = packet_index(container, stream)
     marks = _read_marks(index)
     if wanted is not None:
-        sound = marks
+        sound = _keep_whole(container.size, index, marks)
         if "avi" in container.format.name and remaining:
-            sound = _keep_sound(source, stream, index, marks, remaining[-1])
+            sound = _keep_sound(source, stream, index, sound, remaining[-1])
         while remaining and remaining[0] + 1 < len(sound):  # the last GOP's end is not in the index
             mark = sound[remaining[0]]
-            packets = _jump(source, container, stream, index, mark, count)
-            if packets is None:
+            found = _jump(source, container, stream, index, mark)
+            if found is None:
                 break
-            yield GopPackets(remaining.pop(0), mark.number - marks[0].number, packets, len(mark.sizes))
+            yield GopPackets(remaining.pop(0), mark.number - marks[0].number, iter(found), len(found))
         if not remaining:
             return
         if marks:
@@ -191,6 +188,13 @@ def _read_marks(index: Mapping[int, PacketEntry]) -> list[_Mark]:
     ]
 
 
+def _keep_whole(total: int, index: Mapping[int, PacketEntry], marks: list[_Mark]) -> list[_Mark]:
+    """The marks before the first packet that does not lie within the file's `total` bytes."""
+    ends = (position + entry.size for position, entry in index.items())
+    lost = next((number for number, end in enumerate(ends) if end > total), len(index))
+    return [mark for mark in marks if mark.number < lost]
+
+
 def _keep_sound(
     source: VideoSource,
     stream: VideoStream,
@@ -218,16 +222,13 @@ def _jump(
     stream: VideoStream,
     index: Mapping[int, PacketEntry],
     mark: _Mark,
-    count: int | None,
-) -> Iterator[av.Packet] | None:
-    """The packets of the GOP at `mark`; None if the first `count` of them are not what the index has."""
+) -> list[av.Packet] | None:
+    """The packets of the GOP at `mark`; None if they are not what the index has."""
     packets = islice(demux(source, container, stream, index, mark.number), len(mark.sizes))
     try:
         container.seek(mark.timestamp, stream=stream)
-        head = list(islice(packets, count))
+        found = list(packets)
     except (av.error.FFmpegError, VideoError):
         return None
-    found = [(packet.size, packet.is_keyframe) for packet in head]
-    if found != [(size, number == 0) for number, size in enumerate(mark.sizes[:count])]:
-        return None
-    return chain(head, packets)
+    indexed = [(size, number == 0) for number, size in enumerate(mark.sizes)]
+    return found if [(packet.size, packet.is_keyframe) for packet in found] == indexed else None

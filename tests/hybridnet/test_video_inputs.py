@@ -68,6 +68,15 @@ def test_mp4_whose_packets_end_before_its_index(within: bool, h264_video: Path, 
     assert_same(next(read_gops(path, gops=[0])), whole[0])
 
 
+def test_mp4_cut_behind_a_gop_says_so_of_it_chosen_or_not(h264_video: Path, tmp_path: Path) -> None:
+    path = remux(h264_video, tmp_path / "fast.mp4", movflags="faststart")
+    path.write_bytes(path.read_bytes()[: spans(path)[24][0]])
+    (first, last), (chosen,) = read_gops(path), read_gops(path, gops=[1])
+    assert (first.corrupt, last.corrupt, last.length) == (False, True, 12)
+    assert_same(chosen, last)
+    assert "GOP 1 is damaged" in refusal(path, gops=[0, 1], strict=True)
+
+
 @pytest.mark.parametrize("name", ["cut.avi", "cut.mkv"])
 def test_file_cut_between_packets_says_so_of_its_last_gop(
     name: str, moving_texture: Frames, write_video: Write
