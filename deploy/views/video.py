@@ -93,12 +93,14 @@ def examine_video(path: Path) -> VideoFacts:
     Raises VideoError if it cannot be opened at all.
     """
     info = probe(path)
-    cut = is_cut(path)
+    cut = is_cut(path) or info.breaks_off is not None
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
     too_short = f"it has {counted(info.packets, 'frame')} and a clip takes {steps + 1}; give a longer video"
     try:
         require_motion_vectors(path, info.codec)
+        if info.breaks_off:
+            raise TranscodeNeeded(info.breaks_off)
         require_upright(path)
         gops = sorted({*(chosen or [0]), *([len(lengths) - 1] if cut and lengths else [])})
         shares, corrupt, decoded = [], False, []

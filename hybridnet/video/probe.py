@@ -46,6 +46,7 @@ class VideoInfo:
     packets              coded frames
     keyframes            index of every key packet, ascending; each starts a GOP
     has_motion_vectors   whether the codec's decoder exports motion vectors
+    breaks_off           a line that says where FFmpeg could not read on, or that it ends before its index; else None
     """
 
     codec: str
@@ -54,6 +55,7 @@ class VideoInfo:
     packets: int
     keyframes: tuple[int, ...]
     has_motion_vectors: bool
+    breaks_off: str | None = None
 
     @property
     def gop_lengths(self) -> tuple[int, ...]:
@@ -79,16 +81,18 @@ class PacketEntry(NamedTuple):
 def probe(source: VideoSource) -> VideoInfo:
     """Count a video's packets and key packets; nothing is decoded and one packet is held at a time.
 
-    Raises VideoError if the path is missing or a folder, or holds no video; TranscodeNeeded if the file breaks off
-    before its index does.
+    Raises VideoError if the path is missing or a folder, or holds no video.
     """
     container, stream = open_video(source)
     with container:
-        packets, keyframes = 0, []
-        for packet in demux(source, container, stream):
-            if packet.is_keyframe:
-                keyframes.append(packets)
-            packets += 1
+        packets, keyframes, breaks_off = 0, [], None
+        try:
+            for packet in demux(source, container, stream):
+                if packet.is_keyframe:
+                    keyframes.append(packets)
+                packets += 1
+        except BreaksOff as error:
+            breaks_off = str(error)
         codec = stream.codec_context.codec.canonical_name
         return VideoInfo(
             codec=codec,
@@ -97,6 +101,7 @@ def probe(source: VideoSource) -> VideoInfo:
             packets=packets,
             keyframes=tuple(keyframes),
             has_motion_vectors=codec in MOTION_VECTOR_CODECS,
+            breaks_off=breaks_off,
         )
 
 

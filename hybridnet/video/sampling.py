@@ -138,11 +138,13 @@ def sample_clips(
 
     make   `make_clip`, or `make_whole_clip` for clips without the crop
 
-    Raises whatever `probe` and `read_gops` raise, and TranscodeNeeded if no GOP has `steps` P-frames or damage leaves
-    fewer of a chosen one.
+    Raises whatever `probe` and `read_gops` raise, and TranscodeNeeded if FFmpeg cannot read the file to its end, or no
+    GOP has `steps` P-frames or damage leaves fewer of a chosen one.
     """
     info = probe(source)
     require_motion_vectors(source, info.codec)
+    if info.breaks_off:
+        raise TranscodeNeeded(info.breaks_off)
     chosen = choose_gops(info.gop_lengths, preprocessing)
     if not chosen:
         raise TranscodeNeeded(

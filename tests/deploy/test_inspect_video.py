@@ -10,6 +10,7 @@ import pytest
 
 from command import Command
 from deploy.views.video import examine_video
+from packets import remux, spans
 from panning import encode
 
 
@@ -39,6 +40,16 @@ def test_file_that_breaks_off(inspect: Command, clip: Path, tmp_path: Path) -> N
     assert "damaged: the file breaks off" in inspect(tmp_path / "cut.avi")[1]
     assert json.loads(inspect(tmp_path / "cut.avi", "--json")[1])["cut"] is True
     assert json.loads(inspect(clip, "--json")[1])["cut"] is False
+
+
+def test_mp4_that_breaks_off_is_described_up_to_there(inspect: Command, clip: Path, tmp_path: Path) -> None:
+    path = remux(clip, tmp_path / "cut.mp4", movflags="faststart")
+    path.write_bytes(path.read_bytes()[: spans(path)[30][0]])
+    code, out, err = inspect(path, "--png", tmp_path / "a.png")
+    assert (code, err) == (0, "")
+    assert "3: 2 of 12 frames, 1 of 6 frames\ndamaged: the file breaks off\nmust be transcoded" in out
+    assert "damaged after packet 30 (the file ends before its index does)" in out
+    assert json.loads(inspect(path, "--json")[1])["cut"] is True
 
 
 def test_damage_of_the_last_gop_is_seen_where_the_file_breaks_off(clip: Path, tmp_path: Path) -> None:

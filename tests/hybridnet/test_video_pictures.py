@@ -1,6 +1,7 @@
 """What is said of damage while a whole video is decoded: on real files, damaged by hand in known places."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridnet.errors import TranscodeNeeded, VideoError
-from hybridnet.video import Damage, Recipe, probe, read_gops, transcode
+from hybridnet.video import Damage, Preprocessing, Recipe, probe, read_gops, sample_clips, transcode
 from hybridnet.video.pictures import survey
 from packets import remux, spans
 
@@ -123,8 +124,10 @@ def test_mpeg_ts_in_which_another_stream_appears(moving_texture: Frames, write_v
     path.write_bytes(data)
     gops = list(read_gops(path))
     assert [gop.corrupt for gop in gops] == [*[False] * (len(gops) - 1), True]
-    with pytest.raises(TranscodeNeeded, match=r"stray\.ts: damaged after packet \d+ \(another stream begins"):
-        probe(path)
+    where = r"stray\.ts: damaged after packet \d+ \(another stream begins"
+    assert re.search(where, str(probe(path).breaks_off))
+    with pytest.raises(TranscodeNeeded, match=where):
+        sample_clips(path, Preprocessing(size=32, short_side=32))
     found = survey(path)
     assert found.damage.cut
     assert 30 <= found.frames < 36
