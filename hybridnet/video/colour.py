@@ -16,6 +16,7 @@ import sys
 from functools import lru_cache
 from typing import Any, cast
 
+import av
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -23,6 +24,7 @@ from llvmlite import ir
 from numba import types
 
 from hybridnet.compiled import bytes_at, inner, intrinsic, njit, vector_pointer
+from hybridnet.errors import VideoError
 from hybridnet.video.uncached import copy_lines, copy_rest, fence
 
 PIXELS = 32  # at a time, and the least width
@@ -38,15 +40,32 @@ NO_ROWS = np.empty((0, 0), np.uint8)
 class RgbRows:
     """swscale's conversion to RGB, set up once. Every frame has its colours, as two converters differ by rounding."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        """`name` is what errors call the video."""
+        self._name = name
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
-        """The frame as rows of RGB bytes, uint8 (H,N), N >= 3 * W with padding; a view of PyAV's buffer."""
-        # One thread: at these sizes starting more costs 2-4 times what they save.
-        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        """The frame as rows of RGB bytes, uint8 (H,N), N >= 3 * W with padding; a view of PyAV's buffer.
+
+        Raises VideoError if swscale does not know its colours.
+        """
+        try:
+            # One thread: at these sizes starting more costs 2-4 times what they save.
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        except av.error.FFmpegError as error:
+            raise unconvertible(self._name, frame, error) from error
         plane = rgb.planes[0]
         return np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
+
+
+def unconvertible(name: str, frame: VideoFrame, error: av.error.FFmpegError) -> VideoError:
+    """The error for a frame that swscale refuses, such as one of a colour matrix that it lacks (YCgCo) or of none."""
+    size, kind, matrix = f"{frame.width}x{frame.height}", frame.format.name, frame.colorspace
+    return VideoError(
+        f"{name}: frames of {size} in {kind} with colour matrix {matrix} of ITU-T H.273 cannot be converted "
+        f"({error.strerror}); convert it to yuv420p and BT.601 with another program first"
+    )
 
 
 def planes_of(frame: VideoFrame) -> Planes:
@@ -185,7 +204,7 @@ def _is_exact(pixel_format: str, width: int, height: int, colorspace: int, color
     """Whether the two agree on noise: all that the conversion depends on, but for the pixels, is given."""
     if pixel_format != "yuv420p" or width % 2 or height % 2 or width < PIXELS:
         return False
-    rng, rows = np.random.default_rng(0), RgbRows()
+    rng, rows = np.random.default_rng(0), RgbRows("noise")
     for _ in range(max(NOISE // (width * height), 1)):
         frame = VideoFrame(width, height, pixel_format)
         frame.colorspace, frame.color_range = colorspace, color_range
@@ -194,6 +213,9 @@ def _is_exact(pixel_format: str, width: int, height: int, colorspace: int, color
             values[:] = rng.integers(0, 256, values.size, np.uint8)
         colours = np.empty((height, 3 * width), np.uint8)
         convert(*planes_of(frame), colours, NO_ROWS)
-        if not np.array_equal(colours, rows(frame)[:, : 3 * width]):
+        try:
+            if not np.array_equal(colours, rows(frame)[:, : 3 * width]):
+                return False
+        except VideoError:
             return False
     return True

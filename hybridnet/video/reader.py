@@ -116,7 +116,7 @@ class _GopReader:
         self._quick = None if request.residual else vector_decoder(source, stream, pictures=False)
         self._is_cut = is_cut(source)
         self._predictor = prediction_decoder(source, stream) if request.residual == "codec" else None
-        self._rgb_rows = RgbRows()
+        self._rgb_rows = RgbRows(self._name)
         # Whether the tracer alone wants the P-frames' pictures, and takes them as the decoder has them.
         self._spares_pictures = (
             request.residual == "pixel" and request.accumulate and TRACERS[request.subpel].takes_planes

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from hybridnet.errors import OutputError, VideoError
 from hybridnet.files import whole_file
+from hybridnet.video.colour import unconvertible
 from hybridnet.video.orientation import Turn, read_turn
 from hybridnet.video.pictures import Pictures, Survey
 from hybridnet.video.probe import VideoSource, open_video, source_name
@@ -192,7 +193,4 @@ class _Scaler:
                 threads=1,
             )
         except av.error.FFmpegError as error:
-            raise VideoError(
-                f"{self._name}: frames of {frame.width}x{frame.height} in {frame.format.name} cannot be scaled "
-                f"({error.strerror}); convert it to yuv420p with another program first"
-            ) from error
+            raise unconvertible(self._name, frame, error) from error

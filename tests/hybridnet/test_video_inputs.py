@@ -195,6 +195,18 @@ def test_other_pixels_of_h264_are_read_as_they_are(
     assert (np.ptp(gop.iframe, axis=2) <= 1).all() == (pixel_format == "gray")
 
 
+@pytest.mark.parametrize(("colours", "matrix"), [("ycgco", 8), ("bt2020c", 10)])
+def test_colours_that_swscale_does_not_know(
+    colours: str, matrix: int, moving_texture: Frames, write_video: Write
+) -> None:
+    path = write_video("odd.mp4", moving_texture(12, 48, 64), "libx264", options={"colorspace": colours})
+    words = f"frames of 64x48 in yuv420p with colour matrix {matrix} of ITU-T H.273 cannot be converted"
+    assert words in refusal(path)
+    assert words in refusal(path, residual=None)
+    with pytest.raises(VideoError, match=words):
+        transcode(path, io.BytesIO(), Recipe(64, 48))
+
+
 def test_raw_mpeg4_whose_header_counts_nothing(moving_texture: Frames, write_video: Write) -> None:
     path = write_video("raw.m4v", moving_texture(15, 48, 64), gop=6, muxer="m4v")
     with av.open(str(path)) as container:
