@@ -149,7 +149,7 @@ def video_lines(path: Path, facts: VideoFacts) -> list[str]:
     if facts.intra_share is not None:
         lines.append(f"intra share: {facts.intra_share:.1%} of the P-frames' area has no motion vector")
     if facts.corrupt:
-        lines.append("damaged: the decoder flagged some frames of the GOPs looked at")
+        lines.append("damaged: some of the GOPs looked at")
     if facts.cut:
         lines.append("damaged: the file breaks off")
     return [*lines, f"{verdict}: {facts.reason}"]

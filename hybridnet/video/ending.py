@@ -10,10 +10,17 @@ from hybridnet.video.probe import VideoSource, open_bytes
 HEAD, TAIL = 2**12, 2**17  # bytes: where a container says what it is, and more than an MPEG-PS has between two packs
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's first element, and the one that holds all else
 ASF, ASF_FILE = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+IN_SEGMENT = (  # SeekHead, Info, Tracks, Cluster, Cues, Tags, Chapters, Attachments, Void
+    *(b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75", b"\x1c\x53\xbb\x6b"),
+    *(b"\x12\x54\xc3\x67", b"\x10\x43\xa7\x70", b"\x19\x41\xa4\x69", b"\xec"),
+)
 MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 FLV_HEADER, FLV_SIZE = 13, b"\x00\x08filesize\x00"  # bytes up to the first tag; what stands before a double
-BOXES = {b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide"}  # that an MP4 or MOV begins with
-TS_SYNC, TS_LEADS = 0x47, {188: 0, 192: 4, 204: 0}  # of packets of so many bytes, and those that stand before it
+BOXES = {  # of MP4 and MOV, and of their fragments
+    *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"meta", b"udta"),
+    *(b"styp", b"sidx", b"ssix", b"moof", b"mfra", b"emsg", b"prft"),
+}
+TS_SYNC, TS_LEADS = b"\x47", {188: 0, 192: 4, 204: 0}  # of packets of so many bytes, and those that stand before it
 START, PACK, END_CODE = b"\x00\x00\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb9"  # of an MPEG-PS
 
 
@@ -33,12 +40,14 @@ class _Bytes:
 def is_cut(source: VideoSource) -> bool:
     """Whether the file ends before it should; False if nothing in it says where that is.
 
-    AVI, Matroska, MP4 and MOV, ASF (WMV), MXF    shorter than its headers say
-    FLV                                           the same, or ends within a tag
-    MPEG-TS, MPEG-PS                              ends within a packet
+    AVI, ASF (WMV), MXF               shorter than its header says
+    FLV                               the same, or ends within a tag if its header does not say
+    Matroska                          the same, or ends within a cluster
+    MP4 and MOV, MPEG-TS, MPEG-PS     ends within a box, or a packet
 
-    A TS, PS or FLV that breaks off between two packets, a live recording that could not know its length, raw streams
-    and other containers are False: if they end within a frame, decoders mostly tell.
+    False of what breaks off between two of those, of other containers, of raw streams, and of a recording that could
+    not go back to write down its length: if one ends within a frame, decoders mostly tell. What others have appended
+    does not count, unless it looks like a part of the container.
     """
     with open_bytes(source) as file:
         data = _Bytes(file, file.seek(0, os.SEEK_END))
@@ -46,7 +55,7 @@ def is_cut(source: VideoSource) -> bool:
         if head.startswith(b"RIFF"):
             return _riff_is_cut(data)
         if head.startswith(EBML):
-            return _matroska_is_cut(head, data.total)
+            return _matroska_is_cut(head, data)
         if head[4:8] in BOXES:
             return _mp4_is_cut(data)
         if head.startswith(ASF):
@@ -57,39 +66,57 @@ def is_cut(source: VideoSource) -> bool:
             return _ps_is_cut(data)
         if MXF_PARTITION in head:
             return _mxf_is_cut(head, data.total)
-        return _ts_is_cut(head, data.total)
+        return _ts_is_cut(head, data)
 
 
 def _riff_is_cut(data: _Bytes) -> bool:
     position = 0
     while data.at(position, 4) == b"RIFF":  # one for each GiB
         size = int.from_bytes(data.at(position + 4, 4), "little")
+        if size == 2**32 - 1:  # of a recording that could not go back to say
+            return False
         position += 8 + size + size % 2
     return data.total < position - 1  # the last byte may be the padding, which some leave out
 
 
-def _matroska_is_cut(head: bytes, total: int) -> bool:
-    at = head.find(SEGMENT) + len(SEGMENT)
-    if at < len(SEGMENT) or len(head) < at + 8:
+def _matroska_is_cut(head: bytes, data: _Bytes) -> bool:
+    position = head.find(SEGMENT)
+    if position < 0:
         return False
-    # The size has as many bytes as its first has leading zeros, and one; behind those bits come its own.
-    length = 9 - head[at].bit_length()
-    unknown = (1 << 7 * length) - 1  # all ones, of a live stream
-    size = int.from_bytes(head[at : at + length], "big") & unknown
-    return size != unknown and total < at + length + size
+    start, end = _element(data, position)
+    if end is None:  # a recording that could not go back to say; what it consists of may have lengths
+        end = start
+        while end is not None and end < data.total and data.at(end, 4).startswith(IN_SEGMENT):
+            _, end = _element(data, end)
+    return end is not None and data.total < end
+
+
+def _element(data: _Bytes, position: int) -> tuple[int, int | None]:
+    """Where the content of Matroska's element at `position` begins and ends; None for an end that it does not say."""
+    # Name and size have as many bytes as their first has leading zeros, and one; of a size those bits are cut off.
+    at = position + 9 - data.at(position, 1)[0].bit_length()
+    head = data.at(at, 8)
+    length = 9 - (head[0] if head else 255).bit_length()
+    unknown = (1 << 7 * length) - 1
+    size = int.from_bytes(head[:length], "big") & unknown
+    return at + length, None if size == unknown else at + length + size
 
 
 def _mp4_is_cut(data: _Bytes) -> bool:
     position = 0
     while position < data.total:
         header = data.at(position, 16)
+        if len(header) >= 8 and header[4:8] not in BOXES:  # what others have appended
+            return False
         size = int.from_bytes(header[:4], "big")
         if size == 1:
-            size = int.from_bytes(header[8:], "big")
+            size = int.from_bytes(header[8:].ljust(8, b"\xff"), "big")
         elif size == 0:  # up to the end, wherever that is
             return False
+        if len(header) < 8:
+            return header[0] == 0  # as every box of less than 16 MiB begins
         if size < 8:
-            return len(header) < 8
+            return False
         position += size
     return position > data.total
 
@@ -103,8 +130,8 @@ def _asf_is_cut(head: bytes, total: int) -> bool:
 
 def _flv_is_cut(head: bytes, data: _Bytes) -> bool:
     at = head.find(FLV_SIZE) + len(FLV_SIZE)
-    if at >= len(FLV_SIZE) and len(head) >= at + 8 and data.total < struct.unpack_from(">d", head, at)[0]:
-        return True
+    if at >= len(FLV_SIZE) and len(head) >= at + 8 and (size := struct.unpack_from(">d", head, at)[0]) > 0:
+        return data.total < size
     # Behind each tag stands its size, 11 bytes more than the tag's own header has; some writers leave it 0.
     size = int.from_bytes(data.at(max(data.total - 4, 0), 4), "big")
     tag = data.total - 4 - size
@@ -113,10 +140,10 @@ def _flv_is_cut(head: bytes, data: _Bytes) -> bool:
 
 def _ps_is_cut(data: _Bytes) -> bool:
     tail = data.at(max(data.total - TAIL, 0), TAIL)
-    start = tail.find(PACK)
+    start, filled = tail.find(PACK), len(tail.rstrip(b"\x00"))
     while start >= 0:
         end: int | None = start
-        while end is not None and end < len(tail):
+        while end is not None and end < filled:
             end = _ps_packet_end(tail, end)
         if end is not None:
             return end > len(tail)
@@ -148,10 +175,12 @@ def _mxf_is_cut(head: bytes, total: int) -> bool:
     return total <= footer
 
 
-def _ts_is_cut(head: bytes, total: int) -> bool:
+def _ts_is_cut(head: bytes, data: _Bytes) -> bool:
     for size, lead in TS_LEADS.items():
         counts = [head[phase::size].count(TS_SYNC) for phase in range(size)]
         phase = counts.index(max(counts))
         if counts[phase] > 3 * len(head) // (4 * size) > 0:
-            return (total + lead - phase) % size > 0
+            rest = (data.total + lead - phase) % size
+            sync = data.at(data.total - rest + lead, 1)
+            return rest > 0 and sync in (b"", TS_SYNC)  # or others have appended what is no packet
     return False
