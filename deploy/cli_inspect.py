@@ -17,6 +17,7 @@ from deploy.views.prepare import inspect_cache, is_cache
 from deploy.views.targets import list_and_check
 from deploy.views.video import inspect_video, is_video
 from hybridnet.errors import VideoError
+from hybridnet.files import missing
 from simulators import load_net, needed_processes
 
 
@@ -43,7 +44,7 @@ def inspect(
     messages cross the mesh, what does not fit, and what to change.
     """
     if not path.exists():
-        raise VideoError(f"{path}: no such file or folder; check the path")
+        raise VideoError(f"{path}: {missing(path)}")
     refuse_others(path)
     video, cache = is_video(path), is_cache(path)
     if target is not None and (video or cache):

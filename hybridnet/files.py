@@ -50,6 +50,13 @@ def check_place(target: Path) -> None:
         pass
 
 
+def missing(path: str | os.PathLike[str]) -> str:
+    """What is wrong with a path at which nothing exists, and the remedy."""
+    if os.path.islink(path):
+        return "is a symbolic link that leads nowhere or in a circle; mend or remove it"
+    return "no such file or folder; check the path"
+
+
 def landing(target: Path, kind: int = stat.S_IFREG) -> Path:
     """Where a write to `target` lands: on what its symbolic links lead to, or on itself if there is nothing yet.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hybridnet.errors import VideoError
+from hybridnet.files import missing
 from hybridnet.training.cache import Entry
 from hybridnet.training.listing import VIDEO_SUFFIXES
 
@@ -116,7 +117,7 @@ def _listed(path: Path) -> list[Source]:
     if path.is_dir():
         return [Source(path / place, place) for place in find_videos(path)]
     if not path.exists():
-        raise VideoError(f"{path}: no such file or folder; check the path")
+        raise VideoError(f"{path}: {missing(path)}")
     return [Source(path, PurePosixPath(path.name))]
 
 

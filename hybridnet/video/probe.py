@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from hybridnet.errors import TranscodeNeeded, VideoError
+from hybridnet.files import missing
 from hybridnet.video.orientation import describe_turn, read_turn
 
 # Decoders that fill in motion vectors under flags2 +export_mvs (FFmpeg's codec descriptor names).
@@ -164,10 +165,8 @@ def open_video(source: VideoSource) -> tuple[InputContainer, VideoStream]:
     name = source_name(source)
     opened: str | BinaryIO
     if isinstance(source, str | os.PathLike):
-        if os.path.islink(source) and not os.path.exists(source):
-            raise VideoError(f"{name}: is a symbolic link that leads nowhere or in a circle; mend or remove it")
         if not os.path.exists(source):
-            raise VideoError(f"{name}: no such file; check the path")
+            raise VideoError(f"{name}: {missing(source)}")
         if os.path.isdir(source):
             raise VideoError(f"{name}: is a folder, not a video; name a file in it")
         if not os.path.isfile(source):  # a FIFO would be waited for, for ever
