@@ -33,8 +33,9 @@ def transcoded_copy(
         with disk_errors(Path(tempfile.gettempdir())):
             found = transcode(video, copy, recipe)
         if found.frames < recipe.gop:
+            lost, remedy = (f" ({found.damage})", "get a whole copy") if found.damage else ("", "give a longer video")
             raise VideoError(
-                f"{video}: too short, a clip takes {recipe.gop} frames and it has {found.frames}; give a longer video"
+                f"{video}: too short, a clip takes {recipe.gop} frames and it has {found.frames}{lost}; {remedy}"
             )
         if tell:
             reason = str(cause).removeprefix(f"{video}: ").partition(";")[0]

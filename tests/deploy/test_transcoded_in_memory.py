@@ -192,7 +192,15 @@ def test_several_reference_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [3, 11])
 def test_shorter_than_a_clip_even_so(frames: int, tmp_path: Path) -> None:
     video = encode(tmp_path / "blink.webm", "libvpx-vp9", frames, deadline="realtime")
-    with pytest.raises(VideoError, match=rf"blink\.webm: too short, a clip takes 12 frames and it has {frames};"):
+    with pytest.raises(VideoError, match=rf"blink\.webm: too short, a clip takes 12 frames and it has {frames}; give a"):
+        use_clips(video, PREPROCESSING, list)
+
+
+def test_cut_to_less_than_a_clip(tmp_path: Path) -> None:
+    video = encode(tmp_path / "cut.avi", "mpeg4", 24, g="12")
+    position, _ = spans(video)[7]
+    video.write_bytes(video.read_bytes()[:position])
+    with pytest.raises(VideoError, match=r"it has 7 \(the file breaks off\); get a whole copy"):
         use_clips(video, PREPROCESSING, list)
 
 
