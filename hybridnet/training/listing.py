@@ -36,7 +36,7 @@ class Report:
 
     missing      named by a list, not on disk (with the list's own suffix)
     unlisted     videos on disk that no list names
-    unreadable   named and on disk, but empty or, if looked at, not a video
+    unreadable   named and on disk, but empty or, if looked at, not a video, or one that cannot be read to its end
     """
 
     missing: tuple[Path, ...] = ()
@@ -150,6 +150,9 @@ def _look_up(root: Path, entry: Entry, table: dict[str, list[PurePosixPath]], ke
 
 def _readable(video: Path, check: bool) -> bool:
     try:
-        return video.stat().st_size > 0 and (not check or probe(video).packets > 0)
+        if not check:
+            return video.stat().st_size > 0
+        info = probe(video)
     except (OSError, VideoError):
         return False
+    return info.packets > 0 and info.breaks_off is None

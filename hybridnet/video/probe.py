@@ -56,7 +56,7 @@ class VideoInfo:
     packets: int
     keyframes: tuple[int, ...]
     has_motion_vectors: bool
-    breaks_off: str | None = None
+    breaks_off: str | None
 
     @property
     def gop_lengths(self) -> tuple[int, ...]:

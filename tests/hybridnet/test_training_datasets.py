@@ -18,6 +18,7 @@ from hybridnet.training import (
     read_something_v2,
     read_ucf101,
 )
+from packets import remux, spans
 
 Place = Callable[..., None]
 
@@ -67,6 +68,16 @@ def test_unreadable(place: Place, tmp_path: Path) -> None:
     checked = read_ucf101(tmp_path, split=1, check=True)
     assert checked.report.unreadable == paths(empty, garbage)
     assert checked.items == items(("YoYo/v_YoYo_g08_c01.avi", 0, "train"))
+
+
+def test_video_that_cannot_be_read_to_its_end(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk").mkdir()
+    shutil.copy(clip, tmp_path / "walk/a.avi")
+    cut = remux(clip, tmp_path / "walk/b.mp4", movflags="faststart")
+    cut.write_bytes(cut.read_bytes()[: spans(cut)[30][0]])
+    assert len(read_folder(tmp_path).items) == 2
+    checked = read_folder(tmp_path, check=True)
+    assert (checked.items, checked.report.unreadable) == (items(("walk/a.avi", 0, "all")), paths("walk/b.mp4"))
 
 
 def test_hmdb51(place: Place, tmp_path: Path) -> None:
