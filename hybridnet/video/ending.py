@@ -16,6 +16,7 @@ IN_SEGMENT = (  # SeekHead, Info, Tracks, Cluster, Cues, Tags, Chapters, Attachm
 )
 MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 FLV_HEADER, FLV_SIZE = 13, b"\x00\x08filesize\x00"  # bytes up to the first tag; what stands before a double
+FLV_TAGS = {8, 9, 18}  # sound, video, data
 BOXES = {  # of MP4 and MOV, and of their fragments
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"meta", b"udta"),
     *(b"styp", b"sidx", b"ssix", b"moof", b"mfra", b"emsg", b"prft"),
@@ -132,10 +133,17 @@ def _flv_is_cut(head: bytes, data: _Bytes) -> bool:
     at = head.find(FLV_SIZE) + len(FLV_SIZE)
     if at >= len(FLV_SIZE) and len(head) >= at + 8 and (size := struct.unpack_from(">d", head, at)[0]) > 0:
         return data.total < size
-    # Behind each tag stands its size, 11 bytes more than the tag's own header has; some writers leave it 0.
+    # Behind each tag stands how long it was, which finds the last one. Elsewhere they are gone through.
     size = int.from_bytes(data.at(max(data.total - 4, 0), 4), "big")
-    tag = data.total - 4 - size
-    return size != 0 and (tag < FLV_HEADER or size != 11 + int.from_bytes(data.at(tag + 1, 3), "big"))
+    position = data.total - 4 - size
+    if position < FLV_HEADER or size != 11 + int.from_bytes(data.at(position + 1, 3), "big"):
+        position = FLV_HEADER
+    while position < data.total:
+        tag = data.at(position, 4)
+        if tag[0] % 32 not in FLV_TAGS:  # what others have appended
+            return False
+        position += 15 + int.from_bytes(tag[1:], "big")
+    return position > data.total
 
 
 def _ps_is_cut(data: _Bytes) -> bool:

@@ -106,6 +106,20 @@ def test_concealed_frames_are_counted(mpeg4_video: Path, tmp_path: Path) -> None
     assert str(found.damage) == "2 frames concealed"
 
 
+def test_a_new_decoder_flags_what_one_in_use_does(moving_texture: Frames, write_video: Write) -> None:
+    """The first P-frame of a GOP that a decoder of its own reads, with a bit flipped in each of its bytes in turn."""
+    video = write_video("a.flv", moving_texture(36, 96, 128), "flv")
+    data, told = video.read_bytes(), 0
+    for packet in (13, 25):
+        position, size = spans(video)[packet]
+        for at in range(position + 20, position + size):  # behind the header
+            flipped = io.BytesIO(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+            if survey(flipped).damage:
+                told += 1
+                assert any(gop.corrupt for gop in read_gops(flipped))
+    assert told > 20
+
+
 def test_frames_before_the_first_key_frame_are_lost(mpeg4_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "late.avi"
     remux(mpeg4_video, path, first=5)
