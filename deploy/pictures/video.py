@@ -47,22 +47,25 @@ class _Block:
     residual: np.ndarray
 
 
-def draw_gops(video: VideoSource, png: Path, *, gops: Sequence[int] = ()) -> list[int]:
+def draw_gops(video: VideoSource, png: Path, *, gops: Sequence[int] = (), name: str = "") -> list[int]:
     """Draw GOPs of `video` into `png`, which appears whole or not at all; returns the indices of the GOPs, ascending.
 
     gops   0-based, up to MOST_GOPS, in any order; if empty, the first with all of POSITIONS, or the first of all if
            none is so long
+    name   the picture's title; the video's name if empty
 
     Raises BackendError without matplotlib, VideoError for a video or GOP that cannot be drawn, OutputError for a place
     that cannot be written.
     """
     require_matplotlib()
-    name = source_name(video)
+    source = source_name(video)
     drawn = sorted(set(gops)) or [_first_full_gop(video)]
     if len(drawn) > MOST_GOPS:
-        raise VideoError(f"{name}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop")
+        raise VideoError(
+            f"{source}: {len(drawn)} GOPs do not fit one picture, at most {MOST_GOPS} do; give fewer --gop"
+        )
     blocks = _read_blocks(video, drawn)
-    _compose(Path(name).name, blocks).save(png)
+    _compose(name or Path(source).name, blocks).save(png)
     return drawn
 
 
@@ -88,7 +91,7 @@ def _block(name: str, index: int, raw: Gop, accumulated: Gop) -> _Block:
     if not raw.positions.size:
         raise VideoError(f"{name}: GOP {index} has no P-frame to draw; choose another with --gop")
     return _Block(
-        heading=f"GOP {index}: frames {raw.start} to {raw.start + raw.length - 1}",
+        heading=f"GOP {index}: frames {raw.start} to {raw.start + raw.length - 1}{', damaged' * accumulated.corrupt}",
         iframe=raw.iframe,
         positions=tuple(raw.positions.tolist()),
         motion=np.stack([gop.motion for gop in (raw, accumulated)]),

@@ -84,7 +84,7 @@ def _draw(path: Path, png: Path, gops: Sequence[int]) -> tuple[list[int], bool]:
         return draw_gops(path, png, gops=gops), False
     except TranscodeNeeded as error:
         with transcoded_copy(path, transcoding_recipe(SAMPLING), error, complain) as copy:
-            return draw_gops(copy, png, gops=gops), True
+            return draw_gops(copy, png, gops=gops, name=f"{path.name}, transcoded copy"), True
 
 
 def examine_video(path: Path) -> VideoFacts:
@@ -97,25 +97,24 @@ def examine_video(path: Path) -> VideoFacts:
     lengths, steps = info.gop_lengths, SAMPLING.steps
     chosen = choose_gops(lengths, SAMPLING)
     too_short = f"it has {counted(info.packets, 'frame')} and a clip takes {steps + 1}; give a longer video"
+    shares, corrupt, decoded = list[np.ndarray](), False, list[int]()
     try:
         require_motion_vectors(path, info.codec)
-        if info.breaks_off:
-            raise TranscodeNeeded(info.breaks_off)
-        require_upright(path)
         gops = sorted({*(chosen or [0]), *([len(lengths) - 1] if cut and lengths else [])})
-        shares, corrupt, decoded = [], False, []
         for index, gop in zip(gops, read_gops(path, gops=gops, max_p=steps), strict=True):
             shares.append(gop.intra_share)
             decoded.extend([len(gop.motion)] if index in chosen else [])
             corrupt |= gop.corrupt
+        if info.breaks_off:
+            raise TranscodeNeeded(info.breaks_off)
+        require_upright(path)
     except VideoError as error:
         verdict = "transcode" if isinstance(error, TranscodeNeeded) else "unusable"
         reason = str(error).removeprefix(f"{path}: ")
         if 0 < info.packets <= steps:
             verdict, reason = "unusable", too_short
-        return VideoFacts(info, None, False, cut, 0, verdict, reason)
-    share = np.concatenate(shares)
-    mean = float(share.mean()) if share.size else None
+        return VideoFacts(info, _mean(shares), corrupt, cut, 0, verdict, reason)
+    mean = _mean(shares)
     if info.packets <= steps:
         return VideoFacts(info, mean, corrupt, cut, 0, "unusable", too_short)
     if not chosen:
@@ -131,6 +130,11 @@ def examine_video(path: Path) -> VideoFacts:
     full = sum(length > steps for length in lengths)
     reason = f"{full:,} of {len(lengths):,} GOPs have {steps} P-frames, up to {SAMPLING.triplets} are taken evenly"
     return VideoFacts(info, mean, corrupt, cut, count, "sampled", reason)
+
+
+def _mean(shares: Sequence[np.ndarray]) -> float | None:
+    share = np.concatenate(shares) if shares else np.empty(0)
+    return float(share.mean()) if share.size else None
 
 
 def video_lines(path: Path, facts: VideoFacts) -> list[str]:

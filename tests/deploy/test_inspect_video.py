@@ -47,7 +47,8 @@ def test_mp4_that_breaks_off_is_described_up_to_there(inspect: Command, clip: Pa
     path.write_bytes(path.read_bytes()[: spans(path)[30][0]])
     code, out, err = inspect(path, "--png", tmp_path / "a.png")
     assert (code, err) == (0, "")
-    assert "3: 2 of 12 frames, 1 of 6 frames\ndamaged: the file breaks off\nmust be transcoded" in out
+    assert "3: 2 of 12 frames, 1 of 6 frames\nintra share: " in out
+    assert "\ndamaged: some of the GOPs looked at\ndamaged: the file breaks off\nmust be transcoded" in out
     assert "damaged after packet 30 (the file ends before its index does)" in out
     assert json.loads(inspect(path, "--json")[1])["cut"] is True
 
@@ -93,6 +94,7 @@ def test_turned_and_mirrored(
     facts = examine_video(path)
     assert facts.verdict == verdict
     assert words in facts.reason
+    assert facts.intra_share is not None
     code, out, err = inspect(path, "--png", tmp_path / "a.png")
     if verdict == "transcode":
         assert "GOP 0 of the transcoded copy" in out
