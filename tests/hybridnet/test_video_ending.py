@@ -221,6 +221,8 @@ def test_mpeg_ps_with_an_end_code(moving_texture: Frames, write_video: Write) ->
 def test_mpeg_ts_that_begins_within_a_packet_or_damaged(moving_texture: Frames, write_video: Write) -> None:
     data = write_video("a.ts", moving_texture(FRAMES, 96, 128), "mpeg2video").read_bytes()
     damaged = bytes(1) + data[1 : 5 * 188] + b"x" + data[5 * 188 + 1 :]
-    for begun in (data, data[100:], damaged):
+    with_parity = b"".join(data[at : at + 188] + bytes(16) for at in range(0, len(data), 188))
+    assert sum(gop.length for gop in read_gops(io.BytesIO(with_parity), strict=True)) == FRAMES
+    for begun in (data, data[100:], damaged, with_parity):
         assert not is_cut(io.BytesIO(begun))
         assert is_cut(io.BytesIO(begun[:-1]))
