@@ -90,12 +90,13 @@ def test_whole_files_end_where_they_should(whole: Path) -> None:
 
 def test_no_frame_is_lost_in_silence(kind: Kind, whole: Path, tmp_path: Path) -> None:
     data, path = whole.read_bytes(), tmp_path / f"cut{whole.suffix}"
-    told = 0
-    for size in range(len(data) // 5, len(data), len(data) // 31):
+    told, refused, sizes = 0, 0, range(len(data) // 5, len(data), len(data) // 31)
+    for size in sizes:
         path.write_bytes(data[:size])
         try:
             gops = list(read_gops(path))
         except VideoError:
+            refused += 1
             continue
         if not kind.name.startswith("program"):  # where FFmpeg flags whatever shares a packet with the cut frame
             assert not any(gop.corrupt for gop in gops[:-1])
@@ -105,7 +106,7 @@ def test_no_frame_is_lost_in_silence(kind: Kind, whole: Path, tmp_path: Path) ->
             assert survey(path).damage
             with pytest.raises(VideoError, match="damaged"):
                 list(read_gops(path, strict=True))
-    assert told > 10 or kind.name == "index_last.3gp"
+    assert told > 10 or refused == len(sizes)  # as where the index comes last
 
 
 @pytest.fixture
